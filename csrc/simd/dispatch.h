@@ -1,0 +1,56 @@
+// Which instruction set the kernels use: chosen once, when the module is imported.
+// A hot source is compiled once per set, in the namespace of the set; this header is how the rest
+// of the library reaches the right copy.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define TG_FOR_EACH_ISA(X) X(sse2) X(avx2) X(avx512) X(avx512vnni)
+#else
+#define TG_FOR_EACH_ISA(X) X(neon)
+#endif
+
+// Declares the table `name` of every instruction set: sse2::name, avx2::name, ...
+#define TG_DECLARE_TABLE(Type, name) TG_FOR_EACH_ISA_2(TG_TABLE_, Type, name)
+#define TG_TABLE_(isa, Type, name) \
+    namespace isa {                \
+    extern const Type name;        \
+    }
+#if defined(__x86_64__) || defined(_M_X64)
+#define TG_FOR_EACH_ISA_2(X, a, b) X(sse2, a, b) X(avx2, a, b) X(avx512, a, b) X(avx512vnni, a, b)
+#define TG_PICK(name) pick(sse2::name, avx2::name, avx512::name, avx512vnni::name)
+#else
+#define TG_FOR_EACH_ISA_2(X, a, b) X(neon, a, b)
+#define TG_PICK(name) (neon::name)
+#endif
+
+namespace tinygrad_cv {
+
+enum class Isa : int {
+#define TG_ENUM_(isa) isa,
+    TG_FOR_EACH_ISA(TG_ENUM_)
+#undef TG_ENUM_
+};
+
+// The set in use. Before choose_isa() it is the first of the list, which every processor has.
+Isa isa() noexcept;
+const char* isa_name(Isa isa) noexcept;
+
+// The sets that were compiled and that this processor and operating system can run, worst first.
+std::vector<Isa> available_isas();
+
+// Takes the best available set, or the one that `wanted` names (empty: no wish).
+// Throws std::invalid_argument with the list of names when `wanted` is unknown or cannot run here.
+Isa choose_isa(const std::string& wanted);
+
+#if defined(__x86_64__) || defined(_M_X64)
+template <class Table>
+const Table& pick(const Table& a, const Table& b, const Table& c, const Table& d) noexcept {
+    const Table* tables[] = {&a, &b, &c, &d};
+    return *tables[static_cast<int>(isa())];
+}
+#endif
+
+}  // namespace tinygrad_cv

@@ -1,0 +1,111 @@
+"""What a backend must do: plain arrays in, plain arrays out; nothing here knows of gradients' graphs.
+
+Arrays are C-contiguous or not as the caller has them; a room copies at its border where its kernels
+want dense memory. Results are new arrays, dense, of the inputs' dtype (float32 or float64).
+Arguments arrive checked: `settings` come from `check_*` functions, shapes fit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+Pair = tuple[int, int]
+
+
+class Conv2dSettings(NamedTuple):
+    """How a 2-D convolution slides its kernel; pairs are (rows, columns)."""
+
+    stride: Pair
+    padding: Pair  # zeros on both sides
+    dilation: Pair
+    groups: int
+
+    def output_size(self, size: Pair, kernel: Pair) -> Pair:
+        """Rows and columns of the result: (W - d (F - 1) - 1 + 2P) // S + 1."""
+        h, w = (
+            (size[i] - self.dilation[i] * (kernel[i] - 1) - 1 + 2 * self.padding[i])
+            // self.stride[i]
+            + 1
+            for i in (0, 1)
+        )
+        return h, w
+
+
+class Pool2dSettings(NamedTuple):
+    """How a 2-D pooling window slides; pairs are (rows, columns)."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair  # minus infinity for max, zeros for average
+    dilation: Pair = (1, 1)
+    ceil_mode: bool = False
+    count_include_pad: bool = True  # average only: does padding count in the divisor
+    divisor: int | None = None  # average only: divide by this instead
+
+    def output_size(self, size: Pair) -> Pair:
+        """Rows and columns of the result, as PyTorch counts them (ceil_mode included)."""
+
+        def one(i: int) -> int:
+            span = size[i] + 2 * self.padding[i] - self.dilation[i] * (self.kernel[i] - 1) - 1
+            if not self.ceil_mode:
+                return span // self.stride[i] + 1
+            out = -(-span // self.stride[i]) + 1
+            # The last window must start inside the input or its left padding.
+            if (out - 1) * self.stride[i] >= size[i] + self.padding[i]:
+                out -= 1
+            return out
+
+        return one(0), one(1)
+
+
+class Backend(Protocol):
+    """The kernels that every room has. x: (N, C, H, W), w: (O, C / groups, KH, KW)."""
+
+    name: str
+
+    def conv2d(self, x: Array, w: Array, bias: Array | None, settings: Conv2dSettings) -> Array:
+        """y = x cross-correlated with w, plus bias (O,) if given: (N, O, OH, OW)."""
+
+    def conv2d_backward_input(
+        self, grad: Array, w: Array, size: Pair, settings: Conv2dSettings
+    ) -> Array:
+        """Gradient with respect to x, of rows and columns `size`: (N, C, H, W)."""
+
+    def conv2d_backward_weight(
+        self, x: Array, grad: Array, kernel: Pair, settings: Conv2dSettings
+    ) -> Array:
+        """Gradient with respect to w, whose kernel has rows and columns `kernel`."""
+
+    def max_pool2d(self, x: Array, settings: Pool2dSettings) -> tuple[Array, Array]:
+        """The largest value of each window, and where it is: `argmax`.
+
+        argmax[n, c, p, q] = i * KW + j for the window's row i and column j; uint8 where
+        KH * KW <= 256, int32 beyond. Ties go to the first in row order; a NaN wins over numbers.
+        """
+
+    def max_pool2d_backward(
+        self, grad: Array, argmax: Array, size: Pair, settings: Pool2dSettings
+    ) -> Array:
+        """Sends grad[n, c, p, q] to the place that argmax names: (N, C, H, W)."""
+
+    def max_pool2d_gather(self, x: Array, argmax: Array, settings: Pool2dSettings) -> Array:
+        """y[n, c, p, q] = x at the place that argmax names: the transpose of the above."""
+
+    def avg_pool2d(self, x: Array, settings: Pool2dSettings) -> Array:
+        """The mean of each window."""
+
+    def avg_pool2d_backward(self, grad: Array, size: Pair, settings: Pool2dSettings) -> Array:
+        """Spreads grad over each window, divided as the forward pass divided."""
+
+    def matmul(self, a: Array, b: Array, bias: Array | None = None) -> Array:
+        """a (..., M, K) times b (..., K, N), plus bias (N,) if given; leading shapes broadcast.
+
+        Transposed views are read in place.
+        """
+
+    def pairwise_distance(self, x: Array, y: Array, metric: str) -> Array:
+        """d[i, j] between row i of x (N, D) and row j of y (M, D); metric "l1" or "sqeuclidean".
+
+        float32 and float64 give their own dtype; uint8 gives exact sums as int64.
+        """
