@@ -21,4 +21,6 @@ PYBIND11_MODULE(_core, m) {
         throw py::import_error(error.what());
     }
     bind_runtime(m);
+    bind_matmul(m);
+    bind_distance(m);
 }
