@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as _np
+from typing import Any
 
 from tinygrad_cv import functional as functional
 from tinygrad_cv._core import __version__
 from tinygrad_cv.backends import use_backend
+from tinygrad_cv.dtypes import (
+    bool,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
 from tinygrad_cv.engine import (
     Gate,
     Generator,
@@ -26,16 +35,6 @@ from tinygrad_cv.engine import (
 )
 from tinygrad_cv.engine.anomaly import detect_anomaly
 from tinygrad_cv.functional import *  # noqa: F403
-
-float32 = _np.dtype("float32")
-float64 = _np.dtype("float64")
-float16 = _np.dtype("float16")
-uint8 = _np.dtype("uint8")
-int8 = _np.dtype("int8")
-int16 = _np.dtype("int16")
-int32 = _np.dtype("int32")
-int64 = _np.dtype("int64")
-bool = _np.dtype("bool")
 
 # Loaded on first use, so that importing the package loads NumPy and the extension alone.
 _LAZY = {
@@ -63,16 +62,25 @@ __all__ = [
     "Tensor",
     "__version__",
     "backward",
+    "bool",
     "detect_anomaly",
     "device",
     "enable_grad",
+    "float16",
+    "float32",
+    "float64",
     "from_numpy",
     "grad",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
     "is_grad_enabled",
     "manual_seed",
     "no_grad",
     "set_grad_enabled",
     "tensor",
+    "uint8",
     "use_backend",
     *functional.__all__,
     *_LAZY,

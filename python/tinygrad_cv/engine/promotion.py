@@ -3,21 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinygrad_cv.engine.tensor import Tensor, wrap
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
 FLOAT32 = np.dtype(np.float32)
-
-# Set by the gates: cast(tensor, dtype) as a recorded gate, so that gradients come back in the
-# operand's own dtype.
-cast: Callable[[Any, Any], Any]
 
 
 def result_type(*operands: Any) -> np.dtype[Any]:
@@ -81,4 +74,4 @@ def scalar_operand(tensor: Tensor, other: Any) -> tuple[Tensor, Any]:
 
 
 def _as(tensor: Tensor, dtype: np.dtype[Any]) -> Tensor:
-    return tensor if tensor.array.dtype == dtype else cast(tensor, dtype)
+    return tensor if tensor.array.dtype == dtype else tensor.to(dtype)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import builtins
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_cv.engine.device import device as Device
 from tinygrad_cv.engine.random import Generator, default_generator
 from tinygrad_cv.engine.tensor import Tensor, require_device, wrap
+
+if TYPE_CHECKING:
+    import builtins
+
+    from tinygrad_cv.engine.device import device as Device
 
 
 def _shape(where: str, size: tuple[Any, ...]) -> tuple[int, ...]:

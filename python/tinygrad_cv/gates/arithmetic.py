@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_cv.engine import promotion
 from tinygrad_cv.engine.gate import OUT, BinaryGate, UnaryGate
 from tinygrad_cv.gates.broadcast import unbroadcast
 
@@ -231,6 +230,3 @@ class Cast(UnaryGate):
 
     def backward(self, grad):
         return (Cast(self.x_dtype)(grad),)
-
-
-promotion.cast = lambda tensor, dtype: Cast(dtype)(tensor)
