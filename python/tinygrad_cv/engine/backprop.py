@@ -202,6 +202,7 @@ def _run(
             parts = gate.backward(grad)
         else:
             parts = _careful_backward(gate, grad, create_graph, needed)
+        parent: Node
         for parent, part in zip(gate.parents, parts, strict=True):
             if part is None or parent is None or (needed is not None and parent not in needed):
                 continue

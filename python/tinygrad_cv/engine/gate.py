@@ -70,7 +70,7 @@ class Gate:
 
     parents: tuple[Gate | Leaf | None, ...]  # where each input came from; None: needs no gradient
     seq: int  # later gates have higher numbers
-    saved: tuple[Any, ...] | None  # None: freed by a backward pass
+    saved: Any  # a tuple of values; None: freed by a backward pass
     extra: Extra | None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -201,7 +201,7 @@ class BinaryGate(Gate):
 
     __slots__ = ("shapes",)
 
-    shapes: tuple[tuple[int, ...], tuple[int, ...]] | None  # of the inputs, where they differ
+    shapes: tuple[Any, Any]  # of the inputs, for gates that save neither; None for a number
 
     def __call__(self, a: Any, b: Any) -> Any:
         if isinstance(a, Tensor):
@@ -262,7 +262,6 @@ def check_value(gate: Gate, value: Any) -> Any:
 
 def saved_as_tensors(gate: Gate) -> tuple[Any, ...]:
     """The saved values as tensors of the graph, so that arithmetic on them is recorded."""
-    assert gate.saved is not None
     if len(gate.saved) != len(gate.saved_from):
         raise TypeError(
             f"{type(gate).__name__}: {len(gate.saved)} saved values but saved_from names "

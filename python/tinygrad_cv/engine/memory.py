@@ -151,6 +151,8 @@ def hold(gate: Gate) -> tuple[_Hold, ...]:
 class _Slot:
     __slots__ = ("array",)
 
+    array: Any
+
     def holders(self) -> int:
         return sys.getrefcount(self.array)
 

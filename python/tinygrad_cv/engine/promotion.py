@@ -22,7 +22,9 @@ def result_type(*operands: Any) -> np.dtype[Any]:
     >>> result_type(tensor([1, 2]), 0.5)
     dtype('float32')
     """
-    arrays, zero_dim, numbers = [], [], []
+    arrays: list[np.dtype[Any]] = []
+    zero_dim: list[np.dtype[Any]] = []
+    numbers: list[np.dtype[Any]] = []
     for x in operands:
         if hasattr(x, "dtype"):
             (arrays if x.ndim else zero_dim).append(np.dtype(x.dtype))

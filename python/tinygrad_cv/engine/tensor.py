@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_cv.engine import device as devices
 from tinygrad_cv.engine import memory
+from tinygrad_cv.engine.device import CPU
+from tinygrad_cv.engine.device import device as Device
 from tinygrad_cv.engine.printing import tensor_repr
 
 if TYPE_CHECKING:
@@ -203,11 +204,11 @@ class Tensor:
         return ndim
 
     @property
-    def device(self) -> devices.device:
+    def device(self) -> Device:
         """Where the values are."""
         if isinstance(self.array, np.ndarray):
-            return devices.CPU
-        return devices.device(f"cuda:{self.array.device.id}")
+            return CPU
+        return Device(f"cuda:{self.array.device.id}")
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the length of one dimension."""
@@ -426,7 +427,7 @@ def _plain(items: Any) -> Any:
 def tensor(
     data: Any,
     dtype: Any = None,
-    device: str | devices.device | None = None,
+    device: str | Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Make a tensor from a copy of `data`.
@@ -461,7 +462,7 @@ def tensor(
     return out.requires_grad_() if requires_grad else out
 
 
-def require_device(name: str | devices.device) -> devices.device:
+def require_device(name: str | Device) -> Device:
     """The device of that name, if this machine has it.
 
     Raises
@@ -471,7 +472,7 @@ def require_device(name: str | devices.device) -> devices.device:
     RuntimeError
         CUDA, which this version has no kernels for.
     """
-    place = devices.device(name)
+    place = Device(name)
     if place.type == "cuda":
         raise RuntimeError(f"device {str(place)!r}: this version of tinygrad_cv runs on the CPU")
     return place

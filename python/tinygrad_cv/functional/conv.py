@@ -111,7 +111,7 @@ def check_conv2d(
     stride: Any,
     padding: Any,
     dilation: Any,
-    groups: int,
+    groups: Any,
 ) -> Conv2dSettings:
     """The settings of a convolution, once everything fits; raises as `conv2d` says."""
     x, w = input.shape, weight.shape

@@ -55,7 +55,7 @@ def matmul(input: Any, other: Any) -> Tensor:
     return out.reshape(shape)
 
 
-Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[method-assign,assignment]
+Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[method-assign]
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinygrad_cv.engine.tensor import Tensor, wrap
@@ -28,7 +29,7 @@ def axes_of(where: str, dim: Any, ndim: int) -> tuple[int, ...] | None:
         return None
     axes = []
     for d in (dim,) if isinstance(dim, int) else dim:
-        if not -max(ndim, 1) <= d < max(ndim, 1):
+        if not -builtins.max(ndim, 1) <= d < builtins.max(ndim, 1):
             raise IndexError(f"{where}: dim {d} but the tensor has {ndim} dimensions")
         axes.append(d % ndim if ndim else 0)
     if len(set(axes)) != len(axes):

@@ -91,7 +91,6 @@ def t(input: Tensor) -> Tensor:
     return gates.Permute(tuple(range(input.array.ndim))[::-1])(input)
 
 
-@tensor_method("__getitem__")
 def index(input: Tensor, key: Any) -> Tensor:
     """input[key]: slices, ints, None and Ellipsis give views; arrays and masks copy.
 
@@ -105,7 +104,7 @@ def index(input: Tensor, key: Any) -> Tensor:
     return gates.Index(_plain_key(key))(input)
 
 
-del Tensor.index
+Tensor.__getitem__ = index  # type: ignore[method-assign]
 
 
 def _plain_key(key: Any) -> Any:
@@ -120,8 +119,10 @@ def _plain_key(key: Any) -> Any:
     return key
 
 
-Tensor.T = property(lambda self: gates.Permute(tuple(range(self.array.ndim))[::-1])(self))
-Tensor.mT = property(lambda self: transpose(self, -2, -1))
+Tensor.T = property(  # type: ignore[attr-defined]
+    lambda self: gates.Permute(tuple(range(self.array.ndim))[::-1])(self)
+)
+Tensor.mT = property(lambda self: transpose(self, -2, -1))  # type: ignore[attr-defined]
 
 
 @tensor_method()

@@ -12,6 +12,8 @@ from tinygrad_cv.gates.shape import Reshape
 class _Reduction(UnaryGate):
     __slots__ = ("axes", "keepdims", "x_shape")
 
+    x_shape: tuple[int, ...]
+
     def __init__(self, axes=None, keepdims=False):
         self.axes, self.keepdims = axes, keepdims
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv import functional as F
 from tinygrad_cv.engine.grad_mode import no_grad
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from tinygrad_cv.nn import Module
 
 
-class Evaluation(NamedTuple):
+@dataclass(frozen=True)
+class Evaluation:
     """Mean loss (nats), share of right answers in [0, 1], and over how many images."""
 
     loss: float
