@@ -23,4 +23,5 @@ PYBIND11_MODULE(_core, m) {
     bind_runtime(m);
     bind_matmul(m);
     bind_distance(m);
+    bind_conv(m);
 }
