@@ -248,16 +248,12 @@ def _careful_backward(
     if gate.seq < memory.last_write:
         memory.check_saved(gate)
     if create_graph or (needed is not None and _partly_needed(gate, needed)):
-        parents = gate.parents
-        gate = copy.copy(gate)
-        if needed is not None:
-            gate.parents = tuple([p if p in needed else None for p in parents])
+        # A copy, so that other threads and later passes see the gate as it was.
+        recorded, gate = gate, copy.copy(gate)
         if create_graph:
-            # Saved values become tensors of the graph; a copy, so that other threads and later
-            # passes see the gate as it was.
-            with_parents, gate.parents = gate.parents, parents
-            gate.saved = saved_as_tensors(gate)
-            gate.parents = with_parents
+            gate.saved = saved_as_tensors(recorded)
+        if needed is not None:
+            gate.parents = tuple([p if p in needed else None for p in recorded.parents])
     if create_graph:
         with enable_grad():
             parts = gate.backward(grad)
