@@ -1,0 +1,15 @@
+"""Element types under PyTorch's names; each is a NumPy dtype."""
+
+from __future__ import annotations
+
+import numpy as np
+
+bool = np.dtype("bool")
+uint8 = np.dtype("uint8")
+int8 = np.dtype("int8")
+int16 = np.dtype("int16")
+int32 = np.dtype("int32")
+int64 = np.dtype("int64")
+float16 = np.dtype("float16")
+float32 = np.dtype("float32")
+float64 = np.dtype("float64")

@@ -1,0 +1,103 @@
+"""Stateless functions on tensors, under PyTorch's names: checks and settings here, values in gates."""
+
+from __future__ import annotations
+
+from tinygrad_cv.functional.activation import log_softmax, relu, sigmoid, softmax, tanh
+from tinygrad_cv.functional.arithmetic import (
+    add,
+    div,
+    double,
+    exp,
+    float,
+    log,
+    long,
+    mul,
+    neg,
+    pow,
+    sqrt,
+    sub,
+    to,
+)
+from tinygrad_cv.functional.conv import conv2d, conv_output_size
+from tinygrad_cv.functional.creation import (
+    arange,
+    empty,
+    empty_like,
+    eye,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    rand,
+    rand_like,
+    randint,
+    randn,
+    randn_like,
+    randperm,
+    zeros,
+    zeros_like,
+)
+from tinygrad_cv.functional.linalg import linear, matmul
+from tinygrad_cv.functional.loss import cross_entropy
+from tinygrad_cv.functional.pool import avg_pool2d, max_pool2d
+from tinygrad_cv.functional.reduction import amax, max, mean, sum
+from tinygrad_cv.functional.regularization import dropout
+from tinygrad_cv.functional.shape import clone, contiguous, flatten, permute, reshape, t, transpose
+
+__all__ = [
+    "add",
+    "amax",
+    "arange",
+    "avg_pool2d",
+    "clone",
+    "contiguous",
+    "conv2d",
+    "conv_output_size",
+    "cross_entropy",
+    "div",
+    "double",
+    "dropout",
+    "empty",
+    "empty_like",
+    "exp",
+    "eye",
+    "flatten",
+    "float",
+    "full",
+    "full_like",
+    "linear",
+    "linspace",
+    "log",
+    "log_softmax",
+    "long",
+    "matmul",
+    "max",
+    "max_pool2d",
+    "mean",
+    "mul",
+    "neg",
+    "ones",
+    "ones_like",
+    "permute",
+    "pow",
+    "rand",
+    "rand_like",
+    "randint",
+    "randn",
+    "randn_like",
+    "randperm",
+    "relu",
+    "reshape",
+    "sigmoid",
+    "softmax",
+    "sqrt",
+    "sub",
+    "sum",
+    "t",
+    "tanh",
+    "to",
+    "transpose",
+    "zeros",
+    "zeros_like",
+]
