@@ -5,35 +5,10 @@
 #pragma once
 
 #include "kernels/conv_lines.h"
+#include "simd/zip.h"
 
 namespace tinygrad_cv {
 namespace TG_ISA {
-
-// (a0, b0, a1, b1, ...): the lower and the upper half of the zip of a and b.
-template <class V>
-TG_INLINE V zip_low(V a, V b) {
-    constexpr int lanes = sizeof(V) / sizeof(a[0]);
-    if constexpr (lanes == 16) {
-        return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7,
-                                       23);
-    } else if constexpr (lanes == 8) {
-        return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
-    } else {
-        return __builtin_shufflevector(a, b, 0, 4, 1, 5);
-    }
-}
-template <class V>
-TG_INLINE V zip_high(V a, V b) {
-    constexpr int lanes = sizeof(V) / sizeof(a[0]);
-    if constexpr (lanes == 16) {
-        return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30,
-                                       15, 31);
-    } else if constexpr (lanes == 8) {
-        return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
-    } else {
-        return __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    }
-}
 
 template <int M>
 struct Winograd;

@@ -16,23 +16,25 @@ namespace {
 constexpr int L = kLanes<float>;
 using F = Vec<float>;
 
-// Where a tile's outputs go: `y` without the channel's offset, rows and columns inside the map.
-struct TileOut {
-    int64_t y;
-    int rows, columns;
+// Neighbouring tiles of one row of tiles: the first is tile `lane` of its panel and starts at `y`
+// (without the channel's offset); rows and columns of the run that lie inside the map.
+struct TileRun {
+    int64_t y, lane, rows, columns;
 };
 
-// The plan's `run` sees tiles as the pixels of a convolution with kernel (M+2) and stride M, whose
-// packed pixels are the tiles' inputs; shape is plan.conv, the convolution itself.
+// plan.run sees tiles as the pixels of a convolution with kernel (M+2) and stride M, whose packed
+// pixels are the tiles' inputs; plan.conv is the convolution itself.
 template <int M>
-int64_t place_tiles(const Conv2dShape& shape, int64_t i0, int64_t i1, TileOut* out) {
-    const int64_t tq = (shape.Q + M - 1) / M, tp = (shape.P + M - 1) / M;
-    for (int64_t i = i0; i < i1; ++i) {
-        const int64_t n = i / (tp * tq), p = i / tq % tp * M, q = i % tq * M;
-        out[i - i0] = {(n * shape.K * shape.P + p) * shape.Q + q, int(smaller(M, shape.P - p)),
-                       int(smaller(M, shape.Q - q))};
+void place_runs(const ConvPlan& plan, int64_t i0, const Run* runs, const int* starts,
+                int64_t panels, TileRun* out) noexcept {
+    const Conv2dShape &g = plan.conv, &tiles = plan.run;
+    int64_t i = i0;
+    for (int j = 0; j < starts[panels]; i += runs[j++].len) {
+        const int64_t n = i / (tiles.P * tiles.Q), p = i / tiles.Q % tiles.P * M,
+                      q = i % tiles.Q * M;
+        out[j] = {(n * g.K * g.P + p) * g.Q + q, (i - i0) % (2 * L), smaller(M, g.P - p),
+                  smaller(runs[j].len * M, g.Q - q)};
     }
-    return i1 - i0;
 }
 
 // V[xi][panel][c][2L] of channels [c0, c1); xi_step from point to point.
@@ -57,10 +59,9 @@ void transform_inputs(const ConvPlan& plan, const float* x, int64_t group, int64
                     const float* from = lines + r * plan.row + s % M * plan.phase + s / M;
                     float* to = staged + (r * A + s) * 2 * L;
                     for (int i = starts[panel]; i < starts[panel + 1]; ++i) {
-                        const Run run = runs[i];
-                        for (int64_t j = 0; j < run.len; j += L) {
-                            store(to + run.dst + j, load(from + run.src + j));
-                        }
+                        const Run run = runs[i];  // what it writes too much, the next overwrites
+                        store(to + run.dst, load(from + run.src));
+                        if (run.len > L) store(to + run.dst + L, load(from + run.src + L));
                     }
                 }
             }
@@ -141,45 +142,40 @@ TG_INLINE void interleave(const F (&v)[M], float* row) {
     }
 }
 
-// L tiles of one output channel: m[xi][L] back to outputs, bias and relu, into y.
+// A panel of one output channel: m[half][xi][L] back to outputs, bias and relu, into y.
 template <int M>
-void transform_outputs(const Conv2dShape& g, const float* m, int64_t xi_step, float bias, bool relu,
-                       const TileOut* out, int tiles, float* y) noexcept {
+void transform_outputs(const float* m, int64_t tiles, float bias, bool relu, const TileRun* runs,
+                       int run_count, int64_t row_step, float* y) noexcept {
     constexpr int A = Winograd<M>::kSide;
-    F half[M][A];
-    TG_UNROLL
-    for (int s = 0; s < A; ++s) {
-        F d[A], t[M];
-        TG_UNROLL
-        for (int r = 0; r < A; ++r) d[r] = load(m + (r * A + s) * xi_step);
-        Winograd<M>::output(d, t);
-        TG_UNROLL
-        for (int r = 0; r < M; ++r) half[r][s] = t[r];
-    }
-    float rows[M][M * L];
+    float rows[M][M * 2 * L];
     const F zero = {}, b = splat(bias);
-    TG_UNROLL
-    for (int r = 0; r < M; ++r) {
-        F t[M];
-        Winograd<M>::output(half[r], t);
+    for (int64_t first = 0; first < tiles; first += L, m += A * A * L) {
+        F half[M][A];
         TG_UNROLL
-        for (int s = 0; s < M; ++s) {
-            t[s] += b;
-            if (relu) t[s] = t[s] < zero ? zero : t[s];
-        }
-        interleave<M>(t, rows[r]);
-    }
-    for (int i = 0; i < tiles; ++i) {
-        float* to = y + out[i].y;
-        if (out[i].rows == M && out[i].columns == M) {
+        for (int s = 0; s < A; ++s) {
+            F d[A], t[M];
             TG_UNROLL
-            for (int r = 0; r < M; ++r) {
-                __builtin_memcpy(to + r * g.Q, rows[r] + i * M, M * sizeof(float));
+            for (int r = 0; r < A; ++r) d[r] = load(m + (r * A + s) * L);
+            Winograd<M>::output(d, t);
+            TG_UNROLL
+            for (int r = 0; r < M; ++r) half[r][s] = t[r];
+        }
+        TG_UNROLL
+        for (int r = 0; r < M; ++r) {
+            F t[M];
+            Winograd<M>::output(half[r], t);
+            TG_UNROLL
+            for (int s = 0; s < M; ++s) {
+                t[s] += b;
+                if (relu) t[s] = t[s] < zero ? zero : t[s];
             }
-        } else {
-            for (int r = 0; r < out[i].rows; ++r) {
-                for (int s = 0; s < out[i].columns; ++s) to[r * g.Q + s] = rows[r][i * M + s];
-            }
+            interleave<M>(t, rows[r] + first * M);
+        }
+    }
+    for (int i = 0; i < run_count; ++i) {
+        const TileRun run = runs[i];
+        for (int64_t r = 0; r < run.rows; ++r) {
+            copy_run(y + run.y + r * row_step, rows[r] + run.lane * M, run.columns);
         }
     }
 }
@@ -254,9 +250,9 @@ void forward(const ConvPlan& plan, const float* x, const float* u, const float* 
         const int64_t i1 = smaller(all, i0 + plan.pixels);
         Run runs[kMaxRuns];
         int starts[kMaxRuns];
-        TileOut out[kMaxBlock];
+        TileRun out[kMaxRuns];
         const int64_t panels = find_runs(plan, i0, i1, 0, false, runs, starts);
-        place_tiles<M>(shape, i0, i1, out);
+        place_runs<M>(plan, i0, runs, starts, panels, out);
         float* v = scratch + thread * plan.scratch;
         float* m = v + A2 * xi_step;
         float* lines = m + plan.tile_mr * 2 * A2 * L;
@@ -275,11 +271,9 @@ void forward(const ConvPlan& plan, const float* x, const float* u, const float* 
                 for (int64_t i = 0; i < k1 - k0; ++i) {
                     float* plane = y + (k + i) * shape.P * shape.Q;
                     const float b = bias ? bias[k + i] : 0.0f;
-                    for (int64_t j = 0; j < tiles; j += L) {
-                        transform_outputs<M>(shape, m + (i * 2 + j / L) * A2 * L, L, b, relu,
-                                             out + panel * 2 * L + j, int(smaller(L, tiles - j)),
-                                             plane);
-                    }
+                    const int first = starts[panel], last = starts[panel + 1];
+                    transform_outputs<M>(m + i * 2 * A2 * L, tiles, b, relu, out + first,
+                                         last - first, shape.Q, plane);
                 }
             }
         }
