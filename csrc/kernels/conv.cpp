@@ -117,8 +117,19 @@ void conv2d_backward_weight(const Conv2dShape& g, const ConvPlan& plan, const T*
         std::fill(gw, gw + count, T(0));
         return;
     }
-    const ConvGradKernels<T>& kernels = grad_kernels(T());
     const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
+    if constexpr (sizeof(T) == sizeof(float)) {
+        if (is_winograd(plan.algo)) {
+            const ConvWinogradGradKernels& kernels = plan.algo == ConvAlgo::winograd4
+                                                         ? TG_PICK(conv_winograd_grad4)
+                                                         : TG_PICK(conv_winograd_grad2);
+            const Buffer<float> partial = make_buffer<float>(plan.partial);
+            const Buffer<float> shared = make_buffer<float>(plan.shared);
+            kernels.backward_weight(plan, x, gy, gw, partial.get(), shared.get(), scratch.get());
+            return;
+        }
+    }
+    const ConvGradKernels<T>& kernels = grad_kernels(T());
     if (plan.chunks == 1) {
         kernels.dot(plan, x, gy, gw, scratch.get());
         return;

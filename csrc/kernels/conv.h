@@ -56,13 +56,16 @@ struct ConvPlan {
     int64_t tile_mr;     // most rows of a register tile
     int64_t panel;       // pixels of a register tile
     int64_t phase, row;  // elements from phase to phase and from padded row to padded row
-    int64_t rows;        // output rows of a job (direct); output channels of a block (dot)
-    int64_t pixels;      // output pixels of a block (gemm)
+    int64_t rows;        // output rows of a job (direct); output channels of a block (dot);
+                         // tiles that all threads transform together (Winograd gradient), 0: apart
+    int64_t pixels;      // output pixels of a block (gemm), tiles (Winograd)
     int64_t channels;    // input channels of a job (gradients)
     int64_t k_splits;    // jobs that share one block of pixels
     int64_t chunks;      // partial sums of backward_weight, each over a fixed range of blocks
-    int64_t in_rows;     // most padded rows of a job
-    int64_t scratch;     // elements for each thread
+    int64_t x_step, y_step;   // from tile to tile, of x and of the gradient (Winograd gradient)
+    int64_t in_rows;          // most padded rows of a job
+    int64_t scratch;          // elements for each thread
+    int64_t partial, shared;  // elements of all partial sums, and of what all threads share
 };
 
 // Checks sizes and settings and computes P and Q. Throws std::invalid_argument.
@@ -120,6 +123,12 @@ struct ConvWinogradKernels {
     void (*forward)(const ConvPlan& plan, const float* x, const float* wp, const float* bias,
                     bool relu, float* y, float* scratch) noexcept;
 };
+struct ConvWinogradGradKernels {
+    void (*backward_weight)(const ConvPlan& plan, const float* x, const float* gy, float* gw,
+                            float* partial, float* shared, float* scratch) noexcept;
+};
+TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad4)
+TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad2)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd4)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd2)
 TG_DECLARE_TABLE(ConvTileKernels<float>, conv_tile_f32)

@@ -184,6 +184,40 @@ void lay_dot(ConvPlan& p, int64_t elem, const Machine& m) {
     p.team = int(std::min<int64_t>(p.team, p.chunks * shares));
 }
 
+// As in lay_dot, threads may not matter here.
+void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
+    const int64_t side = p.algo == ConvAlgo::winograd4 ? 6 : 4, points = side * side;
+    p.run = tile_shape(p.conv, side - 2);
+    const Conv2dShape& g = p.run;
+    const int64_t lanes = p.panel / 2, all = g.N * g.P * g.Q, k_group = g.K / g.groups;
+    const int64_t columns = round_up(g.C / g.groups, lanes);
+    // Rows of an odd number of vectors: a power of two would map a column to a few sets of L1.
+    const auto odd = [&](int64_t n) { return (ceil_div(n, lanes) | 1) * lanes; };
+    p.x_step = odd(columns);
+    p.y_step = odd(k_group);
+    const int64_t tile = points * (p.x_step + p.y_step), sums = points * k_group * columns;
+    const int64_t lines = [&](int64_t tiles) {
+        const int64_t rows = std::min(g.P, (tiles - 2) / g.Q + 2) * (side - 2) + 2;
+        return rows * (g.Q * (side - 2) + 2) * lanes;
+    }(64);
+    const bool apart = sums * 4 <= m.l2;
+    p.pixels = std::min<int64_t>(64, all);
+    if (apart) {
+        p.pixels = std::clamp<int64_t>(m.l2 / 2 / 4 / tile, 16, p.pixels < 16 ? 16 : p.pixels);
+        const int64_t blocks = ceil_div(all, p.pixels);
+        p.chunks = std::min(blocks, ceil_div(16, g.groups));
+        p.scratch = round_up(tile * p.pixels + lines, 64);
+        p.team = int(std::min<int64_t>(p.team, p.chunks * g.groups));
+    } else {
+        constexpr int64_t kShared = int64_t(2) << 20;  // elements, 8 MB
+        p.rows = std::clamp<int64_t>(kShared / tile, 32, std::max<int64_t>(all, 32));
+        p.rows = ceil_div(all, ceil_div(all, p.rows));
+        p.shared = tile * p.rows;
+        p.scratch = round_up(lines, 64);
+    }
+    p.partial = p.chunks * g.groups * sums;
+}
+
 // The share of a direct tile's lanes that fall behind the row's end, against what packing costs.
 bool direct_pays(const ConvPlan& p) {
     const Conv2dShape& g = p.run;
@@ -199,10 +233,29 @@ bool winograd_pays(const ConvPlan& p) {
     return std::min(g.C, g.K) / g.groups >= 16 && g.P * g.Q >= 16;
 }
 
+bool winograd_fits(const Conv2dShape& g, int64_t elem) {
+    return g.R == 3 && g.S == 3 && g.sh * g.sw * g.dh * g.dw == 1 && elem == 4;
+}
+
+void choose_backward_weight(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions& o) {
+    const bool forced = o.forced == ConvAlgo::winograd4 || o.forced == ConvAlgo::winograd2;
+    const bool automatic = o.forced == ConvAlgo::automatic;
+    if (winograd_fits(p.conv, elem) && !o.exact && (forced || (automatic && winograd_pays(p)))) {
+        p.algo = forced ? o.forced : ConvAlgo::winograd4;
+        p.why = forced ? "forced" : "3 x 3, stride 1, float32, at least 16 channels on both sides";
+        lay_winograd_gradient(p, m);
+        return;
+    }
+    p.algo = ConvAlgo::gemm;
+    p.why = forced ? "Winograd serves 3 x 3, stride 1, float32, not exact: gemm instead"
+                   : "products of gradient rows and input rows, summed over pixels";
+    lay_dot(p, elem, m);
+}
+
 // The algorithm of a forward convolution `conv`: the forced one where it serves, else the best.
 void choose_forward(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions& o) {
     const Conv2dShape& g = p.conv;
-    const bool fits = g.R == 3 && g.S == 3 && g.sh * g.sw * g.dh * g.dw == 1 && elem == 4;
+    const bool fits = winograd_fits(g, elem);
     const bool forced = o.forced == ConvAlgo::winograd4 || o.forced == ConvAlgo::winograd2;
     const bool automatic = o.forced == ConvAlgo::automatic;
     if (fits && !o.exact && (forced || (automatic && winograd_pays(p)))) {
@@ -302,9 +355,7 @@ ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Ma
         return p;
     }
     if (pass == ConvPass::backward_weight) {
-        p.algo = ConvAlgo::gemm;
-        p.why = "products of gradient rows and input rows, summed over pixels";
-        lay_dot(p, elem, m);
+        choose_backward_weight(p, elem, m, options);
         return p;
     }
     if (pass == ConvPass::backward_input) {

@@ -44,6 +44,25 @@ struct Winograd<4> {
         y[2] = p + 4 * r;
         y[3] = q + 8 * s + m[5];
     }
+    // F(3 x 3, 4 x 4), the gradient of the weights: gradient tiles in the place of the kernel.
+    template <class V>
+    __attribute__((always_inline)) static void gradient(const V (&g)[4], V (&t)[6]) {
+        const V even = g[0] + g[2], odd = g[1] + g[3];
+        const V far = g[0] + 4 * g[2], side = 2 * g[1] + 8 * g[3];
+        t[0] = 0.25f * g[0];
+        t[1] = (-1.0f / 6) * (even + odd);
+        t[2] = (-1.0f / 6) * (even - odd);
+        t[3] = (1.0f / 24) * (far + side);
+        t[4] = (1.0f / 24) * (far - side);
+        t[5] = g[3];
+    }
+    template <class V>
+    __attribute__((always_inline)) static void weight(const V (&m)[6], V (&w)[3]) {
+        const V p = m[1] + m[2], r = m[3] + m[4];
+        w[0] = m[0] + p + r;
+        w[1] = m[1] - m[2] + 2 * (m[3] - m[4]);
+        w[2] = p + 4 * r + m[5];
+    }
 };
 
 template <>
@@ -68,6 +87,19 @@ struct Winograd<2> {
     __attribute__((always_inline)) static void output(const V (&m)[4], V (&y)[2]) {
         y[0] = m[0] + m[1] + m[2];
         y[1] = m[1] - m[2] - m[3];
+    }
+    template <class V>
+    __attribute__((always_inline)) static void gradient(const V (&g)[2], V (&t)[4]) {
+        t[0] = g[0];
+        t[1] = 0.5f * (g[0] + g[1]);
+        t[2] = 0.5f * (g[0] - g[1]);
+        t[3] = g[1];
+    }
+    template <class V>
+    __attribute__((always_inline)) static void weight(const V (&m)[4], V (&w)[3]) {
+        w[0] = m[0] + m[1] + m[2];
+        w[1] = m[1] - m[2];
+        w[2] = m[1] + m[2] - m[3];
     }
 };
 
