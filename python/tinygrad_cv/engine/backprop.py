@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 Node = Any  # Gate or Leaf
 
-_SOLE = sys.getrefcount({0: object()}[0])  # what getrefcount says of a dict's value held only there
+_probe = {0: object()}
+_SOLE = sys.getrefcount(_probe[0])  # what getrefcount says of a value that only a dict refers to
 
 
 def backward(
@@ -104,20 +105,32 @@ def grad(
         node, part = _root(out, given, create_graph)
         roots[node] = part if node not in roots else roots[node] + part
     wanted: dict[Node, Any] = {x.node: None for x in ins}
-    needed = _leading_to(wanted, roots)
+    needed, freed = _leading_to(wanted, roots)
     retain = create_graph if retain_graph is None else retain_graph
     grads = _run(
         {n: g for n, g in roots.items() if n in needed}, retain, create_graph, wanted, needed
     )
-    results = []
+    for node in wanted:
+        if isinstance(node, Leaf):
+            wanted[node] = grads.pop(node, None)
+            if node.hooks and wanted[node] is not None:
+                wanted[node] = _hooked(node.hooks, wanted[node])
+    del roots, grads
+    results: list[Tensor | None] = []
     for position, x in enumerate(ins):
-        part = grads.get(x.node) if isinstance(x.node, Leaf) else wanted[x.node]
-        if part is None and not allow_unused:
-            raise RuntimeError(
-                f"grad: the outputs do not depend on input {position}, of shape {x.shape}; "
-                "allow_unused=True gives None for it"
-            )
-        results.append(part if part is None or isinstance(part, Tensor) else wrap(_own(part)))
+        if wanted[x.node] is None:
+            if freed is not None:
+                raise _freed(freed)
+            if not allow_unused:
+                raise RuntimeError(
+                    f"grad: the outputs do not depend on input {position}, of shape {x.shape}; "
+                    "allow_unused=True gives None for it"
+                )
+            results.append(None)
+        elif create_graph:
+            results.append(wanted[x.node])
+        else:
+            results.append(wrap(_own(wanted, x.node, x.array.dtype)))
     if memory._waiting:
         memory.release_waiting()
     return tuple(results)  # type: ignore[arg-type]
@@ -150,8 +163,9 @@ def _root(tensor: Tensor, gradient: Tensor | None, create_graph: bool) -> tuple[
     return node, gradient if create_graph else gradient.array
 
 
-def _leading_to(wanted: dict[Node, Any], roots: dict[Node, Any]) -> set[Node]:
-    """The nodes from which a path down the graph reaches a wanted one."""
+def _leading_to(wanted: dict[Node, Any], roots: dict[Node, Any]) -> tuple[set[Node], Gate | None]:
+    """The nodes from which a path down the graph reaches a wanted one, and a freed gate if any."""
+    freed: Gate | None = None
     seen: set[Node] = set()
     gates: list[Gate] = []
     stack = list(roots)
@@ -162,12 +176,14 @@ def _leading_to(wanted: dict[Node, Any], roots: dict[Node, Any]) -> set[Node]:
         seen.add(node)
         if isinstance(node, Gate):
             gates.append(node)
+            if node.saved is None:
+                freed = node
             stack.extend(parent for parent in node.parents if parent is not None)
     needed = set(wanted)
     for gate in sorted(gates, key=lambda g: g.seq):  # inputs come before what uses them
         if any(parent in needed for parent in gate.parents):
             needed.add(gate)
-    return needed
+    return needed, freed
 
 
 def _run(
@@ -198,6 +214,9 @@ def _run(
             grad = _observe(gate, grad)
         if gate in wanted:
             wanted[gate] = grad
+            if needed is not None and needed.isdisjoint(gate.parents):
+                newest = heappop(heap)[1] if heap else None
+                continue
         if plain and gate.trusted and gate.seq > memory.last_write and gate.saved is not None:
             parts = gate.backward(grad)
         else:
@@ -241,10 +260,7 @@ def _careful_backward(
 ) -> tuple[Any, ...]:
     """What the gate's backward returns, with the checks that its state asks for."""
     if gate.saved is None:
-        raise RuntimeError(
-            f"backward: the graph below {type(gate).__name__} was freed by an earlier backward "
-            "pass; call that one with retain_graph=True to go through it twice"
-        )
+        raise _freed(gate)
     if gate.seq < memory.last_write:
         memory.check_saved(gate)
     if create_graph or (needed is not None and _partly_needed(gate, needed)):
@@ -264,6 +280,13 @@ def _careful_backward(
     if anomaly.enabled():
         anomaly.check_gradients(gate, parts)
     return parts
+
+
+def _freed(gate: Gate) -> RuntimeError:
+    return RuntimeError(
+        f"backward: the graph below {type(gate).__name__} was freed by an earlier backward "
+        "pass; call that one with retain_graph=True to go through it twice"
+    )
 
 
 def _partly_needed(gate: Gate, needed: set[Node]) -> bool:
@@ -291,13 +314,14 @@ def _observe(gate: Gate, grad: Any) -> Any:
     for ref in extra.retained:
         tensor = ref()
         if tensor is not None:
-            tensor.grad = grad if isinstance(grad, Tensor) else wrap(grad.copy())
+            part = grad if isinstance(grad, Tensor) else wrap(zero_dim(grad.copy()))
+            tensor.grad = part if tensor.grad is None else tensor.grad + part
     return grad
 
 
 def _hooked(hooks: list[Any], grad: Any) -> Any:
     for hook in list(hooks):
-        given = grad if isinstance(grad, Tensor) else wrap(grad)
+        given = grad if isinstance(grad, Tensor) else wrap(zero_dim(grad))
         replaced = hook(given)
         if replaced is not None:
             if not isinstance(replaced, Tensor) or replaced.shape != given.shape:
@@ -308,12 +332,19 @@ def _hooked(hooks: list[Any], grad: Any) -> Any:
     return grad
 
 
-def _own(array: Any) -> Any:
-    """The array, dense and shared with nobody."""
-    array = zero_dim(array)
-    if array.base is None or array.base.__class__ is not array.__class__:
-        return array.copy() if not array.flags.c_contiguous else array
-    return array.copy()
+def _own(grads: dict[Node, Any], node: Node, dtype: Any) -> Any:
+    """A node's gradient as a dense array that nobody else has.
+
+    Two nodes may have been handed one array, and a gate may return what it saved.
+    """
+    alone = sys.getrefcount(grads[node]) <= _SOLE
+    array = grads[node]
+    if array.dtype != dtype:
+        return np.asarray(array.astype(dtype, order="C"))
+    if isinstance(array, np.generic):
+        return np.asarray(array)
+    whole = array.base is None or array.base.__class__ is not array.__class__
+    return array if alone and whole and array.flags.c_contiguous else array.copy()
 
 
 def _accumulate(leaf: Leaf, grads: dict[Node, Any], create_graph: bool) -> None:
@@ -332,15 +363,8 @@ def _accumulate(leaf: Leaf, grads: dict[Node, Any], create_graph: bool) -> None:
             f"backward: a gate gave a gradient of shape {grads[leaf].shape} for a tensor of "
             f"shape {tensor.shape}"
         )
-    if isinstance(grads[leaf], np.generic):
-        grads[leaf] = np.asarray(grads[leaf])
-    if grads[leaf].dtype != tensor.array.dtype:
-        grads[leaf] = grads[leaf].astype(tensor.array.dtype)
     if tensor.grad is None:
-        # Two leaves may have been handed one array, and a gate may return what it saved.
-        alone = sys.getrefcount(grads[leaf]) <= _SOLE
-        array = grads[leaf]
-        tensor.grad = wrap(_own(array) if alone else array.copy())
+        tensor.grad = wrap(_own(grads, leaf, tensor.array.dtype))
     elif tensor.grad.node is None and tensor.grad.array.flags.writeable:
         tensor.grad.array += grads[leaf]
         memory.wrote(tensor.grad.array)

@@ -33,6 +33,21 @@ class Leaf:
         self.hooks: list[Any] = []
 
 
+class HookHandle:
+    """What `Tensor.register_hook` returns: ``remove()`` takes the hook away again."""
+
+    __slots__ = ("_hook", "_hooks")
+
+    def __init__(self, hooks: list[Any], hook: Any) -> None:
+        self._hooks, self._hook = hooks, hook
+
+    def remove(self) -> None:
+        """Take the hook away; does nothing the second time."""
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+        self._hooks = []
+
+
 class Tensor:
     """An n-dimensional array that remembers how it was made.
 
@@ -161,10 +176,23 @@ class Tensor:
 
         backward(self, gradient, retain_graph, create_graph)
 
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
         """Call ``hook(grad)`` when this tensor's gradient is known; what it returns replaces it.
 
-        Returns a function that removes the hook.
+        Returns a handle whose ``remove()`` takes the hook away again.
+
+        Raises
+        ------
+        RuntimeError
+            A tensor that does not require a gradient.
+
+        Examples
+        --------
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda grad: 10 * grad)
+        >>> x.sum().backward()
+        >>> x.grad
+        tensor([10., 10.])
         """
         from tinygrad_cv.engine.gate import extra_of
 
@@ -172,7 +200,7 @@ class Tensor:
             raise RuntimeError("register_hook: this tensor does not require a gradient")
         hooks = self.node.hooks if isinstance(self.node, Leaf) else extra_of(self.node).hooks
         hooks.append(hook)
-        return lambda: hooks.remove(hook)
+        return HookHandle(hooks, hook)
 
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor in ``.grad`` although it is no leaf."""
