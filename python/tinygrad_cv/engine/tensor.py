@@ -266,7 +266,9 @@ class Tensor:
         """The values as a NumPy array that shares this tensor's memory.
 
         While a graph holds the memory the array is read-only, so that a gradient cannot be
-        falsified by a write; it is writeable again once the graph is freed.
+        falsified by a write; it is writeable again once the graph is freed. (An array that was
+        taken when the graph already held the memory hears of that at the next backward pass or
+        call of this method.)
 
         Raises
         ------
@@ -433,9 +435,12 @@ def _new_array(data: Any, dtype: Any = None) -> Any:
         array = np.array(data, order="C")
     else:  # a CuPy array
         array = data.copy()
+    if not array.dtype.isnative:  # kernels read the machine's byte order
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"tensor: expected numbers, got {type(data).__name__} of {array.dtype}")
-    return array if dtype is None else array.astype(dtype, copy=False)
+    # A view, so that `memory` can tell who holds it: NumPy has views refer to the owner.
+    return (array if dtype is None else array.astype(dtype, copy=False)).view()
 
 
 def _holds_tensors(items: Any) -> bool:
@@ -530,6 +535,11 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
         raise TypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"from_numpy: expected numbers, got dtype {array.dtype}")
+    if not array.dtype.isnative:
+        raise TypeError(
+            f"from_numpy: dtype {array.dtype.str!r} has another byte order than this machine; "
+            "tg.tensor(array) makes a copy in the right one"
+        )
     out = wrap(array.view(np.ndarray))
     base = memory.owner(array)
     if base is not array:

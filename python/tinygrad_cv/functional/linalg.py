@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_cv.engine import promotion
-from tinygrad_cv.engine.tensor import Tensor, wrap
+from tinygrad_cv.engine.tensor import Tensor, from_numpy
 from tinygrad_cv.functional.methods import tensor_method
 from tinygrad_cv.gates import matmul as gates
 
 
 def _operands(where: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
-    a, b = (x if isinstance(x, Tensor) else wrap(x) for x in (a, b))
+    a, b = (x if isinstance(x, Tensor) else from_numpy(x) for x in (a, b))
     if a.array.dtype != b.array.dtype:
         a, b = promotion.promote(a, b)
     if a.array.dtype.kind != "f":
