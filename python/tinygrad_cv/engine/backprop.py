@@ -356,7 +356,11 @@ def _accumulate(leaf: Leaf, grads: dict[Node, Any], create_graph: bool) -> None:
         grads[leaf] = _hooked(leaf.hooks, grads[leaf])
     if create_graph:
         part = grads[leaf]
-        tensor.grad = part if tensor.grad is None else tensor.grad + part
+        if tensor.grad is None:
+            # Gates may hand one tensor to several leaves, and its memory is written to later.
+            tensor.grad = wrap(part.array.copy(), part.node)
+        else:
+            tensor.grad = tensor.grad + part
         return
     if grads[leaf].shape != tensor.array.shape:
         raise RuntimeError(

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_cv.engine import anomaly, grad_mode, memory, watch
+from tinygrad_cv.engine import anomaly, grad_mode, memory, views, watch
 from tinygrad_cv.engine.memory import next_seq
 from tinygrad_cv.engine.promotion import promote, scalar_operand
 from tinygrad_cv.engine.tensor import Leaf, Tensor, wrap
@@ -191,6 +191,24 @@ class UnaryGate(Gate):
         else:
             out.node = None
         return out
+
+
+class ViewGate(UnaryGate):
+    """A gate whose value shows (part of) its input's memory, where the layout allows it.
+
+    The result and its input know of each other, so that a write in place through either is a change
+    of both.
+    """
+
+    __slots__ = ()
+
+    def __call__(self, x: Any) -> Any:
+        out = UnaryGate.__call__(self, x)
+        if out.__class__ is Tensor:
+            views.link(x, out, self)
+        return out
+
+    record = UnaryGate.__call__  # the same without taking note of the shared memory
 
 
 class BinaryGate(Gate):

@@ -78,9 +78,10 @@ class Tensor:
     tensor([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "array", "grad", "node")
+    __slots__ = ("__weakref__", "array", "family", "grad", "node")
 
     array: Any
+    family: Any  # tensors that share the memory, see `views`; unset for most
     grad: Tensor | None
     node: Gate | Leaf | None  # what the gradient goes to; None: nowhere
 
