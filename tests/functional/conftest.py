@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class Agreement:
     """Evaluates an expression with tinygrad_cv and with PyTorch, as ``lib``, ``F`` and tensors.
 
+    Of several lines, what they call ``out`` is compared.
+
     Values, shapes, dtypes, gradients for a random upstream and, with ``order=2``, the gradients of
     those must agree.
     """
@@ -36,8 +38,8 @@ class Agreement:
             name: torch.tensor(a.copy()).requires_grad_(a.dtype.kind == "f")
             for name, a in arrays.items()
         }
-        got = _flat(eval(code, {"lib": tg, "F": F, **named_ours}))
-        want = _flat(eval(code, {"lib": torch, "F": torch.nn.functional, **named_theirs}))
+        got = _flat(_run(code, {"lib": tg, "F": F, **named_ours}))
+        want = _flat(_run(code, {"lib": torch, "F": torch.nn.functional, **named_theirs}))
         ours = list(named_ours.values())
         theirs = list(named_theirs.values())
         assert len(got) == len(want)
@@ -77,6 +79,13 @@ def _gradients(outputs: Any, inputs: Any, upstream: Any, needs_graph: bool) -> l
     outs, grads = zip(*used, strict=True)
     found = tg.grad(outs, inputs, grads, create_graph=True, allow_unused=True)
     return [tg.zeros_like(x) if g is None else g for g, x in zip(found, inputs, strict=True)]
+
+
+def _run(code: str, names: dict[str, Any]) -> Any:
+    if "\n" not in code:
+        return eval(code, names)
+    exec(code, names)
+    return names["out"]
 
 
 def _flat(out: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tinygrad_cv.functional import inplace
 from tinygrad_cv.functional.activation import log_softmax, relu, sigmoid, softmax, tanh
 from tinygrad_cv.functional.arithmetic import (
     add,
@@ -190,3 +191,5 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+inplace.attach()

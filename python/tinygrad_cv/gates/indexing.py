@@ -106,7 +106,7 @@ class Put(Gate):
     def forward(self, x, value):
         self.saved = ()
         self.value_shape = value.shape
-        y = x if self.in_place else x.copy()
+        y = x if self.in_place else np.copy(x)
         y[self.index] = value
         return y
 
@@ -128,7 +128,7 @@ class Erase(UnaryGate):
 
     def forward(self, x):
         self.saved = ()
-        y = x.copy()
+        y = np.copy(x)  # x may be a NumPy scalar
         y[self.index] = 0
         return y
 
