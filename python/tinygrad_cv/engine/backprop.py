@@ -17,6 +17,7 @@ import numpy as np
 from tinygrad_cv.engine import anomaly, memory
 from tinygrad_cv.engine.gate import Gate, saved_as_tensors, zero_dim
 from tinygrad_cv.engine.grad_mode import enable_grad
+from tinygrad_cv.engine.masking import whole_pass
 from tinygrad_cv.engine.tensor import Leaf, Tensor, wrap
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ def _leading_to(wanted: dict[Node, Any], roots: dict[Node, Any]) -> tuple[set[No
     return needed, freed
 
 
+@whole_pass
 def _run(
     grads: dict[Node, Any],
     retain_graph: bool,
