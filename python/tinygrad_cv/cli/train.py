@@ -18,7 +18,7 @@ def train(
     data: Annotated[
         str,
         typer.Option(
-            help="digits (8,000 images inside the package) or mnist (60,000, downloaded once)."
+            help="digits (10,000 images inside the package) or mnist (60,000, downloaded once)."
         ),
     ] = "digits",
     data_root: Annotated[
