@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_cv.engine import anomaly, grad_mode, memory, views, watch
+from tinygrad_cv.engine import anomaly, grad_mode, memory, recording, views, watch
 from tinygrad_cv.engine.memory import next_seq
 from tinygrad_cv.engine.promotion import promote, scalar_operand
 from tinygrad_cv.engine.tensor import Leaf, Tensor, wrap
@@ -152,6 +152,9 @@ def _finish_watched(gate: Gate, out: Tensor, parents: tuple[Gate | Leaf | None, 
             extra_of(gate).holds = holds
     if anomaly.enabled():
         extra_of(gate).made_at = anomaly.user_line()
+    recorder = recording.active()
+    if recorder is not None:
+        recorder.gate_made(gate, out.array)
     return out
 
 
