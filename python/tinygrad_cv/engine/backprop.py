@@ -312,6 +312,8 @@ def _observe(gate: Gate, grad: Any) -> Any:
     """Run the gate's hooks on its gradient and keep it for tensors that asked for it."""
     extra = gate.extra
     assert extra is not None
+    if extra.restore is not None:
+        extra.restore()
     grad = _hooked(extra.hooks, grad)
     for ref in extra.retained:
         tensor = ref()

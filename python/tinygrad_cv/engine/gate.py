@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from tinygrad_cv.engine import anomaly, grad_mode, memory, recording, views, wat
 from tinygrad_cv.engine.memory import next_seq
 from tinygrad_cv.engine.promotion import promote, scalar_operand
 from tinygrad_cv.engine.tensor import Leaf, Tensor, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OUT = -1  # in `saved_from`: the gate's own output
 
@@ -19,13 +22,14 @@ _new = object.__new__
 class Extra:
     """What few gates have: hooks, holds on shared memory, where the user's code made them."""
 
-    __slots__ = ("holds", "hooks", "made_at", "retained")
+    __slots__ = ("holds", "hooks", "made_at", "restore", "retained")
 
     def __init__(self) -> None:
         self.hooks: list[Any] = []
         self.holds: tuple[Any, ...] = ()
         self.retained: list[Any] = []  # weak references to tensors that keep their gradient
         self.made_at: str | None = None
+        self.restore: Callable[[], None] | None = None  # of a checkpoint: gets back what was saved
 
 
 class Gate:
