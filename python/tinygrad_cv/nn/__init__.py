@@ -6,6 +6,8 @@ import sys
 
 from tinygrad_cv import functional as functional
 from tinygrad_cv.nn import init as init
+from tinygrad_cv.nn import regularizers as regularizers
+from tinygrad_cv.nn import utils as utils
 from tinygrad_cv.nn.activation import (
     CELU,
     ELU,
@@ -36,6 +38,7 @@ from tinygrad_cv.nn.conv import Conv2d
 from tinygrad_cv.nn.dropout import Dropout
 from tinygrad_cv.nn.linear import Identity, Linear
 from tinygrad_cv.nn.module import Module
+from tinygrad_cv.nn.overview import summary
 from tinygrad_cv.nn.parameter import Parameter
 from tinygrad_cv.nn.pooling import AvgPool2d, MaxPool2d
 from tinygrad_cv.nn.shape import Flatten
@@ -81,4 +84,7 @@ __all__ = [
     "Threshold",
     "functional",
     "init",
+    "regularizers",
+    "summary",
+    "utils",
 ]
