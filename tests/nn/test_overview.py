@@ -75,12 +75,12 @@ def test_it_prints_as_a_table():
                         nn.Linear(2048, 10))  # fmt: skip
     assert repr(nn.summary(net, (3, 32, 32))).split("\n") == [
         "layer          output shape  parameters  multiply-adds    memory",
-        "-" * 89,
+        "-" * 88,
         "0 (Conv2d)     8 x 32 x 32          224        221,184  32.0 KiB  27 weights a neuron",
         "1 (MaxPool2d)  8 x 16 x 16            0              0   8.0 KiB  drops 75 %",
         "2 (Flatten)    2048                   0              0   8.0 KiB",
         "3 (Linear)     10                20,490         20,480      40 B  2,048 weights a neuron",
-        "-" * 89,
+        "-" * 88,
         "parameters: 20,714 (20,714 learned), 80.9 KiB; multiply-adds an image: 241,664; outputs "
         "an image: 48.0 KiB",
     ]
