@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from contextlib import nullcontext
 from heapq import heappop, heappush, heappushpop
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,13 @@ import numpy as np
 
 from tinygrad_cv.engine import anomaly, memory
 from tinygrad_cv.engine.gate import Gate, saved_as_tensors, zero_dim
-from tinygrad_cv.engine.grad_mode import enable_grad
+from tinygrad_cv.engine.grad_mode import enable_grad, is_grad_enabled
 from tinygrad_cv.engine.masking import whole_pass
 from tinygrad_cv.engine.tensor import Leaf, Tensor, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
 Node = Any  # Gate or Leaf
 
@@ -36,12 +38,13 @@ def backward(
     create_graph: bool = False,
 ) -> None:
     """Add d(tensor)/d(leaf) to ``.grad`` of every leaf; see `Tensor.backward`."""
-    node, grad = _root(tensor, gradient, create_graph)
-    retain = create_graph if retain_graph is None else retain_graph
-    grads = _run({node: grad}, retain, create_graph, {})
-    del grad
-    for leaf in list(grads):
-        _accumulate(leaf, grads, create_graph)
+    with _recording(create_graph):
+        node, grad = _root(tensor, gradient, create_graph)
+        retain = create_graph if retain_graph is None else retain_graph
+        grads = _run({node: grad}, retain, create_graph, {})
+        del grad
+        for leaf in list(grads):
+            _accumulate(leaf, grads, create_graph)
     if memory._waiting:
         memory.release_waiting()
 
@@ -102,20 +105,21 @@ def grad(
         if x.node is None:
             raise RuntimeError(f"grad: input {position} does not require a gradient")
     roots: dict[Node, Any] = {}
-    for out, given in zip(outs, upstream, strict=True):
-        node, part = _root(out, given, create_graph)
-        roots[node] = part if node not in roots else roots[node] + part
-    wanted: dict[Node, Any] = {x.node: None for x in ins}
-    needed, freed = _leading_to(wanted, roots)
-    retain = create_graph if retain_graph is None else retain_graph
-    grads = _run(
-        {n: g for n, g in roots.items() if n in needed}, retain, create_graph, wanted, needed
-    )
-    for node in wanted:
-        if isinstance(node, Leaf):
-            wanted[node] = grads.pop(node, None)
-            if node.hooks and wanted[node] is not None:
-                wanted[node] = _hooked(node.hooks, wanted[node])
+    with _recording(create_graph):
+        for out, given in zip(outs, upstream, strict=True):
+            node, part = _root(out, given, create_graph)
+            roots[node] = part if node not in roots else roots[node] + part
+        wanted: dict[Node, Any] = {x.node: None for x in ins}
+        needed, freed = _leading_to(wanted, roots)
+        retain = create_graph if retain_graph is None else retain_graph
+        grads = _run(
+            {n: g for n, g in roots.items() if n in needed}, retain, create_graph, wanted, needed
+        )
+        for node in wanted:
+            if isinstance(node, Leaf):
+                wanted[node] = grads.pop(node, None)
+                if node.hooks and wanted[node] is not None:
+                    wanted[node] = _hooked(node.hooks, wanted[node])
     del roots, grads
     results: list[Tensor | None] = []
     for position, x in enumerate(ins):
@@ -135,6 +139,11 @@ def grad(
     if memory._waiting:
         memory.release_waiting()
     return tuple(results)  # type: ignore[arg-type]
+
+
+def _recording(create_graph: bool) -> AbstractContextManager[None]:
+    """What a backward pass with `create_graph` runs in: it records itself even under no_grad."""
+    return enable_grad() if create_graph and not is_grad_enabled() else nullcontext()
 
 
 def _root(tensor: Tensor, gradient: Tensor | None, create_graph: bool) -> tuple[Node, Any]:
@@ -272,11 +281,7 @@ def _careful_backward(
             gate.saved = saved_as_tensors(recorded)
         if needed is not None:
             gate.parents = tuple([p if p in needed else None for p in recorded.parents])
-    if create_graph:
-        with enable_grad():
-            parts = gate.backward(grad)
-    else:
-        parts = gate.backward(grad)
+    parts = gate.backward(grad)
     if not gate.trusted:
         parts = _checked(gate, parts)
     if anomaly.enabled():
