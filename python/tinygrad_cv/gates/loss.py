@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_cv.engine.gate import OUT, UnaryGate
-from tinygrad_cv.gates.arithmetic import Exp
+from tinygrad_cv.gates.exponential import Exp
 from tinygrad_cv.gates.reduction import Sum
 
 

@@ -33,7 +33,7 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        self.array = data.array if isinstance(data, Tensor) else Tensor(data).array
+        self.array = data.array.view() if isinstance(data, Tensor) else Tensor(data).array
         self.grad = None
         self.node = None
         if self.array.dtype.kind != "f":

@@ -83,7 +83,7 @@ def _assign(taken: list[tuple[Tensor, Any]]) -> None:
                 "converted"
             )
     for tensor, array in taken:
-        tensor.array = array
+        tensor.array = array.view()
 
 
 def _key_faults(keys: IncompatibleKeys) -> list[str]:
