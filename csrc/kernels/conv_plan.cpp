@@ -150,8 +150,8 @@ void lay_winograd(ConvPlan& p, const Machine& m) {
         const int64_t tiles = std::min<int64_t>((l2 - u_panel) / (points * columns), 60);
         rows = std::min(tiles / g.Q, ceil_div(all * g.groups, wanted_jobs(m)));
     } else {
-        constexpr int64_t kShared = int64_t(4) << 20;  // elements of X of a chunk, 16 MB
-        rows = std::min(kShared / (points * columns), int64_t(256)) / g.Q;
+        constexpr int64_t kShared = int64_t(4) << 20;  // elements of X of a chunk, 16 MB; M in L2
+        rows = std::min(kShared / (points * columns), l2 * 3 / 10 / (points * p.panel)) / g.Q;
     }
     p.rows = ceil_div(all, ceil_div(all, std::clamp<int64_t>(rows, 1, all)));
     p.pixels = p.rows * g.Q;
