@@ -21,4 +21,5 @@ PYBIND11_MODULE(_core, m) {
         throw py::import_error(error.what());
     }
     bind_runtime(m);
+    bind_pool(m);
 }
