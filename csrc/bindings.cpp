@@ -21,5 +21,8 @@ PYBIND11_MODULE(_core, m) {
         throw py::import_error(error.what());
     }
     bind_runtime(m);
+    bind_matmul(m);
+    bind_distance(m);
+    bind_conv(m);
     bind_pool(m);
 }

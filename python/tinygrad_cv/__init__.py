@@ -2,6 +2,115 @@
 
 from __future__ import annotations
 
-from tinygrad_cv._core import __version__
+from typing import Any
 
-__all__ = ["__version__"]
+from tinygrad_cv import functional as functional
+from tinygrad_cv._core import __version__
+from tinygrad_cv.backends import use_backend
+from tinygrad_cv.dtypes import (
+    bool,
+    double,
+    float,
+    float16,
+    float32,
+    float64,
+    half,
+    int,
+    int8,
+    int16,
+    int32,
+    int64,
+    long,
+    short,
+    uint8,
+)
+from tinygrad_cv.engine import (
+    Gate,
+    Generator,
+    Tensor,
+    backward,
+    device,
+    enable_grad,
+    from_numpy,
+    grad,
+    is_grad_enabled,
+    manual_seed,
+    no_grad,
+    set_grad_enabled,
+    tensor,
+)
+from tinygrad_cv.engine.anomaly import detect_anomaly
+from tinygrad_cv.functional import *  # noqa: F403
+
+# Loaded on first use, so that importing the package loads NumPy and the extension alone.
+_LAZY = {
+    "autograd": "tinygrad_cv.autograd",
+    "backends": "tinygrad_cv.backends",
+    "data": "tinygrad_cv.data",
+    "linalg": "tinygrad_cv.linalg",
+    "models": "tinygrad_cv.models",
+    "nn": "tinygrad_cv.nn",
+    "optim": "tinygrad_cv.optim",
+    "testing": "tinygrad_cv.testing",
+    "training": "tinygrad_cv.training",
+    "utils": "tinygrad_cv.utils",
+    "viz": "tinygrad_cv.viz",
+}
+_LAZY_NAMES = {
+    "load": "tinygrad_cv.serialization",
+    "save": "tinygrad_cv.serialization",
+    "show_config": "tinygrad_cv.config",
+    "get_num_threads": "tinygrad_cv.config",
+    "set_num_threads": "tinygrad_cv.config",
+}
+
+__all__ = [
+    "Gate",
+    "Generator",
+    "Tensor",
+    "__version__",
+    "backward",
+    "bool",
+    "detect_anomaly",
+    "device",
+    "double",
+    "enable_grad",
+    "float",
+    "float16",
+    "float32",
+    "float64",
+    "from_numpy",
+    "grad",
+    "half",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "is_grad_enabled",
+    "long",
+    "manual_seed",
+    "no_grad",
+    "set_grad_enabled",
+    "short",
+    "tensor",
+    "uint8",
+    "use_backend",
+    *functional.__all__,
+    *_LAZY,
+    *_LAZY_NAMES,
+]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _LAZY:
+        return import_module(_LAZY[name])
+    if name in _LAZY_NAMES:
+        return getattr(import_module(_LAZY_NAMES[name]), name)
+    raise AttributeError(f"module 'tinygrad_cv' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

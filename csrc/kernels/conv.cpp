@@ -1,0 +1,119 @@
+// Convolution: the drivers. Each takes scratch from the pool, packs the weights and calls the hot
+// loops of the plan's algorithm.
+#include "kernels/conv.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "runtime/parallel.h"
+#include "runtime/pool.h"
+
+namespace tinygrad_cv {
+namespace {
+
+const ConvTileKernels<float>& tile_kernels(float) { return TG_PICK(conv_tile_f32); }
+const ConvTileKernels<double>& tile_kernels(double) { return TG_PICK(conv_tile_f64); }
+const ConvGradKernels<float>& grad_kernels(float) { return TG_PICK(conv_grad_f32); }
+const ConvGradKernels<double>& grad_kernels(double) { return TG_PICK(conv_grad_f64); }
+
+// Where term (c, r, s) lies from the first value of its sum, in padded rows.
+int64_t tap_offset(const ConvPlan& plan, int64_t c, int64_t r, int64_t s) {
+    const Conv2dShape& g = plan.run;
+    return (c * plan.in_rows + r * g.dh) * plan.row + s * g.dw % g.sw * plan.phase +
+           s * g.dw / g.sw;
+}
+
+Buffer<int64_t> term_offsets(const ConvPlan& plan, int64_t channels, bool packed) {
+    const int64_t taps = plan.run.R * plan.run.S, terms = channels * taps;
+    Buffer<int64_t> offsets = make_buffer<int64_t>(terms);
+    for (int64_t d = 0; d < terms; ++d) {
+        const int64_t r = d % taps / plan.run.S, s = d % plan.run.S;
+        offsets[d] = packed ? d * plan.panel : tap_offset(plan, d / taps, r, s);
+    }
+    return offsets;
+}
+
+// y = the plan's forward convolution of x; `from` says how w lies (flipped for backward_input).
+template <class T>
+void run_forward(const ConvPlan& plan, const T* x, const T* w, const ConvWeights& from,
+                 int64_t group_step, const T* bias, bool relu, T* y) {
+    const ConvTileKernels<T>& kernels = tile_kernels(T());
+    const bool direct = plan.algo == ConvAlgo::direct;
+    const Buffer<T> packed = make_buffer<T>(plan.run.K * plan.depth);
+    const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
+    const Buffer<int64_t> offsets =
+        term_offsets(plan, plan.run.C / plan.run.groups, /*packed=*/!direct);
+    const int64_t size = from.rows * plan.depth;
+    for (int64_t group = 0; group < plan.run.groups; ++group) {
+        kernels.pack(from, plan.tile_mr, w + group * group_step, packed.get() + group * size);
+    }
+    (direct ? kernels.direct : kernels.gemm)(plan, x, packed.get(), offsets.get(), bias, relu, y,
+                                             scratch.get());
+}
+
+}  // namespace
+
+template <class T>
+void conv2d(const Conv2dShape& g, const ConvPlan& plan, const T* x, const T* w, const T* bias,
+            bool relu, T* y) {
+    if (g.N == 0) return;
+    const int64_t taps = g.R * g.S, rows = g.K / g.groups;
+    const ConvWeights from = {rows, g.C / g.groups, taps, plan.depth, taps, 1};
+    run_forward(plan, x, w, from, rows * plan.depth, bias, relu, y);
+}
+
+template <class T>
+void conv2d_backward_input(const Conv2dShape& g, const ConvPlan& plan, const T* gy, const T* w,
+                           T* gx) {
+    if (g.N == 0) return;
+    const int64_t taps = g.R * g.S, c_group = g.C / g.groups, k_group = g.K / g.groups;
+    if (plan.flipped) {
+        const ConvWeights from = {c_group, k_group, taps, taps, c_group * taps, -1};
+        run_forward<T>(plan, gy, w + taps - 1, from, k_group * c_group * taps, nullptr, false, gx);
+        return;
+    }
+    const Buffer<T> packed = make_buffer<T>(g.K * plan.depth);
+    const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
+    const Buffer<int64_t> offsets = term_offsets(plan, plan.channels, /*packed=*/false);
+    for (int64_t group = 0; group < g.groups; ++group) {
+        for (int64_t c = 0; c < c_group; c += plan.channels) {
+            const int64_t terms = std::min(plan.channels, c_group - c) * taps;
+            const ConvWeights from = {terms, k_group, 1, 1, c_group * taps, 0};
+            tile_kernels(T()).pack(from, plan.tile_mr, w + (group * k_group * c_group + c) * taps,
+                                   packed.get() + (group * c_group + c) * taps * k_group);
+        }
+    }
+    grad_kernels(T()).scatter(plan, gy, packed.get(), offsets.get(), gx, scratch.get());
+}
+
+template <class T>
+void conv2d_backward_weight(const Conv2dShape& g, const ConvPlan& plan, const T* x, const T* gy,
+                            T* gw) {
+    const int64_t count = g.K * plan.depth;
+    if (g.N == 0) {
+        std::fill(gw, gw + count, T(0));
+        return;
+    }
+    const ConvGradKernels<T>& kernels = grad_kernels(T());
+    const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
+    if (plan.chunks == 1) {
+        kernels.dot(plan, x, gy, gw, scratch.get());
+        return;
+    }
+    const Buffer<T> partial = make_buffer<T>(plan.chunks * count);
+    kernels.dot(plan, x, gy, partial.get(), scratch.get());
+    kernels.sum_chunks(plan.chunks, count, plan.team, partial.get(), gw);
+}
+
+#define TG_INSTANTIATE(T)                                                                      \
+    template void conv2d<T>(const Conv2dShape&, const ConvPlan&, const T*, const T*, const T*, \
+                            bool, T*);                                                         \
+    template void conv2d_backward_input<T>(const Conv2dShape&, const ConvPlan&, const T*,      \
+                                           const T*, T*);                                      \
+    template void conv2d_backward_weight<T>(const Conv2dShape&, const ConvPlan&, const T*,     \
+                                            const T*, T*);
+TG_INSTANTIATE(float)
+TG_INSTANTIATE(double)
+#undef TG_INSTANTIATE
+
+}  // namespace tinygrad_cv

@@ -1,0 +1,118 @@
+// Two-dimensional convolution (cross-correlation) and its two gradients.
+//
+//   y[n,k,p,q]  = bias[k] + sum_{c,r,s} x[n, c, p*sh - ph + r*dh, q*sw - pw + s*dw] * w[k,c,r,s]
+//   gx[n,c,h,w] = sum over the same pairs of gy[n,k,p,q] * w[k,c,r,s]
+//   gw[k,c,r,s] = sum_{n,p,q} gy[n,k,p,q] * x[n, c, p*sh - ph + r*dh, q*sw - pw + s*dw]
+//
+// written for groups == 1; x outside its rows and columns is 0. With groups, output channel k of
+// group k / (K/groups) sees the C/groups input channels of that group. All arrays are dense: x is
+// N x C x H x W, w is K x C/groups x R x S, y and gy are N x K x P x Q. Any alignment; outputs may
+// not overlap inputs; every output element is written once.
+#pragma once
+
+#include <stdint.h>
+
+#include "runtime/threads.h"
+#include "simd/dispatch.h"
+
+namespace tinygrad_cv {
+
+struct Conv2dShape {
+    int64_t N, C, H, W;              // input
+    int64_t K, R, S;                 // output channels, kernel rows and columns
+    int64_t sh, sw, ph, pw, dh, dw;  // stride, zeros on both sides, dilation
+    int64_t groups;
+    int64_t P, Q;  // output rows and columns
+};
+
+enum class ConvPass : int { forward, backward_input, backward_weight };
+
+// direct: register tiles read padded rows in place, every kernel tap an offset into them.
+// gemm: the same tiles over pixels packed tap by tap (no waste on narrow maps); for the gradients,
+//   products of whole rows: scattered into padded planes (input), summed over pixels (weight).
+enum class ConvAlgo : int { automatic, direct, gemm };
+constexpr int kConvAlgos = 3;
+const char* conv_algo_name(ConvAlgo algo) noexcept;
+
+struct ConvOptions {
+    ConvAlgo forced = ConvAlgo::automatic;
+    bool exact = false;  // no algorithm with more rounding error than the plain sum
+};
+
+// How one pass of one shape will be computed: fixed by shape, type, machine and options alone.
+// Padded rows are split into phases, so that the taps of a strided convolution read consecutive
+// values: column j*sw + f of the padded row lies at f*phase + j.
+struct ConvPlan {
+    ConvAlgo algo;
+    const char* why;
+    int team;
+    bool flipped;        // backward_input as the forward pass of `run` over gy with flipped weights
+    Conv2dShape run;     // the convolution that the kernel computes
+    int64_t work;        // multiplications of the plain sum
+    int64_t depth;       // terms of one sum: C/groups * R * S of `run`
+    int64_t tile_mr;     // most rows of a register tile
+    int64_t panel;       // pixels of a register tile
+    int64_t phase, row;  // elements from phase to phase and from padded row to padded row
+    int64_t rows;        // output rows of a job (direct); output channels of a block (dot)
+    int64_t pixels;      // output pixels of a block (gemm)
+    int64_t channels;    // input channels of a job (gradients)
+    int64_t k_splits;    // jobs that share one block of pixels
+    int64_t chunks;      // partial sums of backward_weight, each over a fixed range of blocks
+    int64_t in_rows;     // most padded rows of a job
+    int64_t scratch;     // elements for each thread
+};
+
+// Checks sizes and settings and computes P and Q. Throws std::invalid_argument.
+// `where` opens the messages. Shapes of x (N, C, H, W) and w (K, C/groups, R, S).
+Conv2dShape conv2d_shape(const char* where, const int64_t x[4], const int64_t w[4], int64_t sh,
+                         int64_t sw, int64_t ph, int64_t pw, int64_t dh, int64_t dw,
+                         int64_t groups);
+
+// Pure: no globals, clock or environment. elem is the element's size in bytes (4 or 8).
+ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Machine& m,
+                     const ConvOptions& options);
+
+// bias may be null. relu: max(y, 0) in the last write; NaN stays NaN.
+template <class T>
+void conv2d(const Conv2dShape& g, const ConvPlan& plan, const T* x, const T* w, const T* bias,
+            bool relu, T* y);
+template <class T>
+void conv2d_backward_input(const Conv2dShape& g, const ConvPlan& plan, const T* gy, const T* w,
+                           T* gx);
+template <class T>
+void conv2d_backward_weight(const Conv2dShape& g, const ConvPlan& plan, const T* x, const T* gy,
+                            T* gw);
+
+// Where one group's weights lie: row i, term (o, t) is w[i * row + o * outer + t * inner].
+struct ConvWeights {
+    int64_t rows, outer_count, inner_count;
+    int64_t row, outer, inner;
+};
+
+// The hot loops, one table per type and instruction set. wp: weights packed in balanced tiles of at
+// most plan.tile_mr rows, [group][tile][depth][rows of the tile]. offsets: where each term of a sum
+// lies from the first pixel of a panel. scratch: plan.scratch elements for each thread.
+template <class T>
+struct ConvTileKernels {
+    void (*pack)(const ConvWeights& from, int64_t tile_mr, const T* w, T* packed) noexcept;
+    void (*direct)(const ConvPlan& plan, const T* x, const T* wp, const int64_t* offsets,
+                   const T* bias, bool relu, T* y, T* scratch) noexcept;
+    void (*gemm)(const ConvPlan& plan, const T* x, const T* wp, const int64_t* offsets,
+                 const T* bias, bool relu, T* y, T* scratch) noexcept;
+};
+// scatter: products of whole gradient rows with the weights, added to padded planes.
+// dot: partial[chunk] = gw summed over the chunk's pixels.
+template <class T>
+struct ConvGradKernels {
+    void (*scatter)(const ConvPlan& plan, const T* gy, const T* wp, const int64_t* offsets, T* gx,
+                    T* scratch) noexcept;
+    void (*dot)(const ConvPlan& plan, const T* x, const T* gy, T* partial, T* scratch) noexcept;
+    // gw[i] = partial[0][i] + partial[1][i] + ..., in this order
+    void (*sum_chunks)(int64_t chunks, int64_t count, int team, const T* partial, T* gw) noexcept;
+};
+TG_DECLARE_TABLE(ConvTileKernels<float>, conv_tile_f32)
+TG_DECLARE_TABLE(ConvTileKernels<double>, conv_tile_f64)
+TG_DECLARE_TABLE(ConvGradKernels<float>, conv_grad_f32)
+TG_DECLARE_TABLE(ConvGradKernels<double>, conv_grad_f64)
+
+}  // namespace tinygrad_cv

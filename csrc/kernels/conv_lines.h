@@ -1,0 +1,124 @@
+// Padded rows of an image in scratch, and the runs of consecutive pixels that a block covers.
+// Included by the hot sources of the convolution family only.
+#pragma once
+
+#include "kernels/conv.h"
+#include "runtime/parallel.h"
+#include "simd/vec.h"
+
+namespace tinygrad_cv {
+namespace TG_ISA {
+
+TG_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+TG_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// dst[0 .. n) = src[0 .. n); never touches memory past either end.
+template <class T>
+TG_INLINE void copy_run(T* dst, const T* src, int64_t n) {
+    constexpr int L = kLanes<T>;
+    int64_t j = 0;
+    for (; j + L <= n; j += L) store(dst + j, load(src + j));
+    if (j < n) store_n(dst + j, load_n(src + j, int(n - j)), int(n - j));
+}
+template <class T>
+TG_INLINE void zero_run(T* dst, int64_t n) {
+    memset(dst, 0, size_t(n) * sizeof(T));
+}
+
+// One padded row: dst[f * phase + j] = src[j * sw + f - pw], 0 outside [0, W); src null: all 0.
+template <class T>
+static void fill_row(const ConvPlan& plan, const T* src, T* dst) {
+    const Conv2dShape& g = plan.run;
+    if (!src) {
+        zero_run(dst, plan.row);
+        return;
+    }
+    const int64_t sw = g.sw, phases = plan.row / plan.phase;
+    for (int64_t f = 0; f < phases; ++f, dst += plan.phase) {
+        // The first and last j with a column inside the image.
+        const int64_t shift = g.pw - f;
+        const int64_t j0 = smaller(plan.phase, shift > 0 ? (shift + sw - 1) / sw : 0);
+        const int64_t last = g.W - 1 + shift;
+        const int64_t j1 = larger(j0, smaller(plan.phase, last < 0 ? 0 : last / sw + 1));
+        zero_run(dst, j0);
+        if (sw == 1) {
+            copy_run(dst + j0, src + j0 - shift, j1 - j0);
+        } else if (sw == 2) {
+            const T* from = src + j0 * 2 - shift;
+            for (int64_t j = 0; j < j1 - j0; ++j) dst[j0 + j] = from[2 * j];
+        } else {
+            for (int64_t j = j0; j < j1; ++j) dst[j] = src[j * sw - shift];
+        }
+        zero_run(dst + j1, plan.phase - j1);
+    }
+}
+
+// The padded rows that output rows p0 <= p < p1 read from one channel's plane.
+template <class T>
+static void fill_rows(const ConvPlan& plan, const T* plane, int64_t p0, int64_t p1, T* dst) {
+    const Conv2dShape& g = plan.run;
+    const int64_t count = (p1 - p0 - 1) * g.sh + (g.R - 1) * g.dh + 1;
+    for (int64_t i = 0; i < count; ++i, dst += plan.row) {
+        if (g.R == 1 && i % g.sh != 0) continue;  // between the rows that a strided 1 x n reads
+        const int64_t h = p0 * g.sh - g.ph + i;
+        fill_row(plan, h >= 0 && h < g.H ? plane + h * g.W : nullptr, dst);
+    }
+}
+
+// Consecutive output pixels of one row: `src` in the padded rows (without the tap's offset), `dst`
+// in the block's panels, `out` in y (without the channel's offset).
+struct Run {
+    int64_t src, dst, out, len;
+};
+constexpr int kMaxBlock = 1024;               // pixels of a block at most
+constexpr int kMaxRuns = kMaxBlock + 2 * 64;  // every pixel its own row, and the panels' ends
+
+// Images and rows of pixels [i0, i1), counted over images, rows and columns. f(n, p0, p1, first)
+// for each image: output rows p0 <= p < p1, the first padded row has number `first`.
+template <class F>
+TG_INLINE void each_image(const Conv2dShape& g, int64_t i0, int64_t i1, const F& f) {
+    const int64_t pq = g.P * g.Q;
+    int64_t first = 0;
+    for (int64_t n = i0 / pq; n * pq < i1; ++n) {
+        const int64_t a = larger(i0 - n * pq, 0), b = smaller(i1 - n * pq, pq);
+        const int64_t p0 = a / g.Q, p1 = (b - 1) / g.Q + 1;
+        f(n, p0, p1, first);
+        first += (p1 - p0 - 1) * g.sh + (g.R - 1) * g.dh + 1;
+    }
+}
+
+// Splits pixels [i0, i1) into runs that stay inside a row and a panel; starts[i] is the first run
+// of panel i. Returns the number of panels. Panels lie panel_step apart.
+// in_place: src counts from the whole x (1 x 1, no padding, stride 1), not from padded rows.
+TG_INLINE int64_t find_runs(const ConvPlan& plan, int64_t i0, int64_t i1, int64_t panel_step,
+                            bool in_place, Run* runs, int* starts) {
+    const Conv2dShape& g = plan.run;
+    const int64_t pq = g.P * g.Q;
+    int count = 0;
+    int64_t panels = 0, pixel = i0;
+    each_image(g, i0, i1, [&](int64_t n, int64_t p0, int64_t, int64_t first) {
+        const int64_t end = smaller(i1, (n + 1) * pq);
+        while (pixel < end) {
+            const int64_t at = pixel - n * pq, p = at / g.Q, q = at % g.Q;
+            const int64_t slot = pixel - i0, lane = slot % plan.panel;
+            if (lane == 0) starts[panels++] = count;
+            const int64_t row_left = in_place ? pq - at : g.Q - q;
+            const int64_t len = smaller(smaller(row_left, plan.panel - lane), end - pixel);
+            const int64_t src =
+                in_place ? n * g.C * pq + at : (first + (p - p0) * g.sh) * plan.row + q;
+            runs[count++] = {src, slot / plan.panel * panel_step + lane, n * g.K * pq + at, len};
+            pixel += len;
+        }
+    });
+    starts[panels] = count;
+    return panels;
+}
+
+// Balanced tiles: rows [tile_start(t), tile_start(t + 1)) of `rows`, `tiles` in all.
+TG_INLINE int64_t tile_count(int64_t rows, int64_t tile_mr) {
+    return (rows + tile_mr - 1) / tile_mr;
+}
+TG_INLINE int64_t tile_start(int64_t rows, int64_t tiles, int64_t t) { return rows * t / tiles; }
+
+}  // namespace TG_ISA
+}  // namespace tinygrad_cv

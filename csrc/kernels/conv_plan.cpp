@@ -1,0 +1,272 @@
+// Convolution: what a user can get wrong, and which algorithm computes a shape.
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "kernels/conv.h"
+
+namespace tinygrad_cv {
+namespace {
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+[[noreturn]] void refuse(const char* where, const std::string& what) {
+    throw std::invalid_argument(std::string(where) + ": " + what);
+}
+
+std::string shape_text(const int64_t s[4]) {
+    return "(" + std::to_string(s[0]) + ", " + std::to_string(s[1]) + ", " + std::to_string(s[2]) +
+           ", " + std::to_string(s[3]) + ")";
+}
+std::string pair_text(int64_t a, int64_t b) {
+    return "(" + std::to_string(a) + ", " + std::to_string(b) + ")";
+}
+
+// The product of four sizes in bytes of float64 must fit an int64_t.
+void check_size(const char* where, const char* name, int64_t a, int64_t b, int64_t c, int64_t d) {
+    int64_t bytes = 8;
+    for (int64_t factor : {a, b, c, d}) {
+        if (__builtin_mul_overflow(bytes, factor, &bytes)) {
+            refuse(where, std::string(name) + " is too large");
+        }
+    }
+}
+
+void check_pair(const char* where, const char* name, int64_t a, int64_t b, int64_t least) {
+    constexpr int64_t most = (int64_t(1) << 31) - 1;
+    if (std::min(a, b) < least || std::max(a, b) > most) {
+        refuse(where, std::string(name) + " must be " + std::to_string(least) + " to " +
+                          std::to_string(most) + ", got " + pair_text(a, b));
+    }
+}
+
+// Rows of a register tile: kTileMr of gemm_tile.h for the instruction set of that width.
+int64_t tile_rows(int vec_bytes) {
+#if defined(__aarch64__)
+    (void)vec_bytes;
+    return 8;
+#else
+    return vec_bytes == 64 ? 12 : vec_bytes == 32 ? 6 : 4;
+#endif
+}
+
+// Padded rows that `out` output rows read.
+int64_t rows_read(const Conv2dShape& g, int64_t out) {
+    return (out - 1) * g.sh + (g.R - 1) * g.dh + 1;
+}
+
+// Padded rows whose phases hold `columns` values for the first tap.
+void lay_rows(ConvPlan& p, int64_t columns) {
+    const Conv2dShape& g = p.run;
+    p.phase = columns + (g.S - 1) * g.dw / g.sw;
+    p.row = p.phase * std::min(g.sw, (g.S - 1) * g.dw + 1);
+}
+
+// The most padded rows of one channel that a block of `pixels` touches: whole images besides.
+int64_t block_rows(const Conv2dShape& g, int64_t pixels) {
+    const int64_t images = std::min(g.N, (pixels - 2) / (g.P * g.Q) + 2);
+    const int64_t rows = std::min(images * g.P, (pixels - 2) / g.Q + 1 + images);
+    return rows * g.sh + images * ((g.R - 1) * g.dh + 1);
+}
+
+// The same convolution seen from the gradient: stride 1, kernel flipped, padding complementary.
+Conv2dShape flipped_shape(const Conv2dShape& g) {
+    Conv2dShape f = g;
+    f.C = g.K, f.H = g.P, f.W = g.Q;
+    f.K = g.C, f.P = g.H, f.Q = g.W;
+    f.ph = (g.R - 1) * g.dh - g.ph;
+    f.pw = (g.S - 1) * g.dw - g.pw;
+    return f;
+}
+
+// Jobs that keep every thread busy when some are slow.
+int64_t wanted_jobs(const Machine& m) { return 4 * m.threads; }
+
+void split_channels(ConvPlan& p, int64_t jobs, const Machine& m) {
+    const int64_t tiles = ceil_div(p.run.K / p.run.groups, p.tile_mr);
+    if (jobs < 2 * m.threads) p.k_splits = std::min(tiles, ceil_div(2 * m.threads, jobs));
+    p.team = int(std::min<int64_t>(p.team, jobs * p.k_splits));
+}
+
+void lay_direct(ConvPlan& p, int64_t elem, const Machine& m) {
+    const Conv2dShape& g = p.run;
+    lay_rows(p, round_up(g.Q, p.panel / 2));
+    const int64_t planes = g.N * g.groups, line = g.C / g.groups * p.row;
+    const int64_t budget = m.l2 / 2 / elem / line;  // padded rows of all channels in half of L2
+    int64_t rows = (budget - rows_read(g, 1)) / g.sh + 1;
+    rows = std::min(rows, ceil_div(g.P * planes, wanted_jobs(m)));
+    rows = std::clamp<int64_t>(rows, 1, g.P);
+    const int64_t blocks = ceil_div(g.P, rows);
+    p.rows = ceil_div(g.P, blocks);
+    p.in_rows = rows_read(g, p.rows);
+    p.scratch = round_up(line * p.in_rows, 64);
+    split_channels(p, planes * blocks, m);
+}
+
+void lay_gemm(ConvPlan& p, int64_t elem, const Machine& m) {
+    const Conv2dShape& g = p.run;
+    lay_rows(p, g.Q);
+    const int64_t all = g.N * g.P * g.Q;
+    int64_t pixels = std::min<int64_t>(m.l2 / 2 / elem / p.depth, 512);
+    pixels = std::min(pixels, ceil_div(all * g.groups, wanted_jobs(m)));
+    pixels = std::max(pixels / p.panel, int64_t(1)) * p.panel;
+    const int64_t blocks = ceil_div(all, pixels);
+    p.pixels = round_up(ceil_div(all, blocks), p.panel);
+    p.in_rows = block_rows(g, p.pixels);
+    const int64_t lanes = p.panel / 2;
+    const int64_t packed = p.pixels / p.panel * (p.depth * p.panel + lanes);
+    p.scratch = round_up(packed + p.in_rows * p.row + lanes, 64);
+    split_channels(p, ceil_div(all, p.pixels) * g.groups, m);
+}
+
+void lay_scatter(ConvPlan& p, int64_t elem, const Machine& m) {
+    const Conv2dShape& g = p.run;
+    lay_rows(p, g.Q);
+    p.in_rows = rows_read(g, g.P);
+    const int64_t c_group = g.C / g.groups, k_group = g.K / g.groups, plane = p.in_rows * p.row;
+    int64_t channels = m.l2 / 2 / elem / plane;
+    channels = std::min(channels, ceil_div(c_group * g.N * g.groups, wanted_jobs(m)));
+    channels = std::clamp<int64_t>(channels, 1, c_group);
+    p.channels = ceil_div(c_group, ceil_div(c_group, channels));
+    p.scratch = round_up(p.channels * plane + (k_group + p.tile_mr) * p.panel, 64);
+    const int64_t jobs = g.N * g.groups * ceil_div(c_group, p.channels);
+    p.team = int(std::min<int64_t>(p.team, jobs));
+}
+
+// Nothing here may depend on the number of threads: blocks and chunks fix the order of the sums.
+void lay_dot(ConvPlan& p, int64_t elem, const Machine& m) {
+    const Conv2dShape& g = p.run;
+    lay_rows(p, g.Q);
+    const int64_t lanes = p.panel / 2, c_group = g.C / g.groups, k_group = g.K / g.groups;
+    const int64_t all = g.N * g.P * g.Q, taps = g.R * g.S;
+    p.rows = std::min<int64_t>(k_group, 64);
+    p.channels = std::clamp<int64_t>(96 / taps, 1, c_group);
+    p.channels = ceil_div(c_group, ceil_div(c_group, p.channels));
+    const int64_t lines = p.channels * taps + p.rows;  // rows of pixels that share L2
+    p.pixels = std::clamp<int64_t>(m.l2 / 2 / elem / lines, 4 * lanes, 1024);
+    p.pixels = std::min(p.pixels / lanes * lanes, round_up(all, lanes));
+    p.panel = p.pixels;
+    const int64_t blocks = ceil_div(all, p.pixels);
+    const int64_t shares = g.groups * ceil_div(c_group, p.channels);
+    constexpr int64_t kPartial = int64_t(4) << 20;  // elements of all partial sums together
+    p.chunks =
+        std::min({blocks, ceil_div(16, shares), std::max(kPartial / (g.K * p.depth), int64_t(1))});
+    p.in_rows = block_rows(g, p.pixels);
+    p.scratch = round_up(lines * (p.pixels + lanes) + p.in_rows * p.row + lanes, 64);
+    p.team = int(std::min<int64_t>(p.team, p.chunks * shares));
+}
+
+// The share of a direct tile's lanes that fall behind the row's end, against what packing costs.
+bool direct_pays(const ConvPlan& p) {
+    const Conv2dShape& g = p.run;
+    if (g.R * g.S == 1) return false;  // packing is a plain copy
+    const int64_t lanes = p.panel / 2;
+    const double waste = double(round_up(g.Q, lanes)) / double(g.Q);
+    return waste <= 1.0 + 4.0 / double(g.K / g.groups);
+}
+
+}  // namespace
+
+const char* conv_algo_name(ConvAlgo algo) noexcept {
+    switch (algo) {
+        case ConvAlgo::automatic:
+            return "auto";
+        case ConvAlgo::direct:
+            return "direct";
+        case ConvAlgo::gemm:
+            return "gemm";
+    }
+    return "unknown";
+}
+
+Conv2dShape conv2d_shape(const char* where, const int64_t x[4], const int64_t w[4], int64_t sh,
+                         int64_t sw, int64_t ph, int64_t pw, int64_t dh, int64_t dw,
+                         int64_t groups) {
+    check_pair(where, "stride", sh, sw, 1);
+    check_pair(where, "padding", ph, pw, 0);
+    check_pair(where, "dilation", dh, dw, 1);
+    if (x[1] < 1 || x[2] < 1 || x[3] < 1) {
+        refuse(where, "input " + shape_text(x) + " must have channels, rows and columns");
+    }
+    if (w[0] < 1 || w[1] < 1 || w[2] < 1 || w[3] < 1) {
+        refuse(where, "weight " + shape_text(w) + " must not be empty");
+    }
+    if (groups < 1 || x[1] % groups || w[0] % groups) {
+        refuse(where, "groups must divide the channels of input " + shape_text(x) +
+                          " and of weight " + shape_text(w) + ", got " + std::to_string(groups));
+    }
+    if (x[1] / groups != w[1]) {
+        refuse(where, "input has " + std::to_string(x[1]) + " channels but weight " +
+                          shape_text(w) + " expects " + std::to_string(w[1] * groups) +
+                          " (groups=" + std::to_string(groups) + ")");
+    }
+    check_size(where, "input", x[0], x[1], x[2], x[3]);
+    check_size(where, "weight", w[0], w[1], w[2], w[3]);
+    Conv2dShape g = {x[0], x[1], x[2], x[3], w[0], w[2],   w[3], sh,
+                     sw,   ph,   pw,   dh,   dw,   groups, 0,    0};
+    const int64_t span_h = x[2] + 2 * ph - dh * (w[2] - 1) - 1;
+    const int64_t span_w = x[3] + 2 * pw - dw * (w[3] - 1) - 1;
+    if (span_h < 0 || span_w < 0) {
+        refuse(where, "kernel " + pair_text(w[2], w[3]) + " with dilation " + pair_text(dh, dw) +
+                          " is larger than input " + pair_text(x[2], x[3]) + " with padding " +
+                          pair_text(ph, pw));
+    }
+    g.P = span_h / sh + 1;
+    g.Q = span_w / sw + 1;
+    check_size(where, "output", g.N, g.K, g.P, g.Q);
+    check_size(where, "work", std::max<int64_t>(g.N, 1) * g.P, g.Q, g.K, w[1] * g.R * g.S);
+    return g;
+}
+
+ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Machine& m,
+                     const ConvOptions& options) {
+    ConvPlan p = {};
+    p.run = g;
+    p.tile_mr = tile_rows(m.vec_bytes);
+    p.panel = 2 * m.vec_bytes / elem;
+    p.k_splits = p.chunks = 1;
+    p.depth = g.C / g.groups * g.R * g.S;
+    p.work = g.N * g.P * g.Q * g.K * p.depth;
+    constexpr int64_t kGrain = 250'000;  // multiplications that are worth a thread: 5 us
+    p.team = team_for(p.work, kGrain, m.threads);
+    if (g.N == 0) {
+        p.algo = ConvAlgo::gemm;
+        p.why = "an empty batch";
+        p.team = 1;
+        return p;
+    }
+    if (pass == ConvPass::backward_weight) {
+        p.algo = ConvAlgo::gemm;
+        p.why = "products of gradient rows and input rows, summed over pixels";
+        lay_dot(p, elem, m);
+        return p;
+    }
+    if (pass == ConvPass::backward_input) {
+        const Conv2dShape f = flipped_shape(g);
+        const bool can_flip = g.sh == 1 && g.sw == 1 && f.ph >= 0 && f.pw >= 0;
+        if (!can_flip) {
+            p.algo = ConvAlgo::gemm;
+            p.why = "stride above 1 or padding above kernel - 1: products scattered into planes";
+            lay_scatter(p, elem, m);
+            return p;
+        }
+        p.flipped = true;
+        p.run = f;
+        p.depth = f.C / f.groups * f.R * f.S;
+    }
+    const bool direct = options.forced == ConvAlgo::direct ||
+                        (options.forced == ConvAlgo::automatic && direct_pays(p));
+    if (direct) {
+        p.algo = ConvAlgo::direct;
+        p.why = "rows fill the vectors: taps read padded rows in place";
+        lay_direct(p, elem, m);
+    } else {
+        p.algo = ConvAlgo::gemm;
+        p.why = p.run.R * p.run.S == 1 ? "1 x 1: a matrix product" : "narrow rows: pixels packed";
+        lay_gemm(p, elem, m);
+    }
+    return p;
+}
+
+}  // namespace tinygrad_cv

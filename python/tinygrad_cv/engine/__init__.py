@@ -1,0 +1,31 @@
+"""The graph: tensors, gates and backprop. Knows no particular op, and no kernel."""
+
+from __future__ import annotations
+
+from tinygrad_cv.engine.backprop import backward, grad
+from tinygrad_cv.engine.device import device
+from tinygrad_cv.engine.gate import OUT, BinaryGate, Gate, UnaryGate
+from tinygrad_cv.engine.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from tinygrad_cv.engine.random import Generator, default_generator, manual_seed
+from tinygrad_cv.engine.tensor import Tensor, from_numpy, tensor, wrap
+
+__all__ = [
+    "OUT",
+    "BinaryGate",
+    "Gate",
+    "Generator",
+    "Tensor",
+    "UnaryGate",
+    "backward",
+    "default_generator",
+    "device",
+    "enable_grad",
+    "from_numpy",
+    "grad",
+    "is_grad_enabled",
+    "manual_seed",
+    "no_grad",
+    "set_grad_enabled",
+    "tensor",
+    "wrap",
+]

@@ -1,0 +1,238 @@
+"""Memory that a graph relies on: writes in place since a gate saved it, and arrays shared with NumPy.
+
+Gates keep references, not copies, of what their local gradients use. Two things could falsify a
+gradient behind their back, and both are errors here: a write in place through a tensor (each is
+stamped with the same clock that numbers the gates, so that backprop sees which came later), and a
+write to a NumPy array that shares the memory (such arrays are read-only while a graph holds it).
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_cv.engine import watch
+
+if TYPE_CHECKING:
+    from tinygrad_cv.engine.gate import Gate
+
+# Numbers gates and writes in one order; next() on a count is atomic.
+next_seq = itertools.count(1).__next__
+
+last_write = 0
+_writes: dict[int, tuple[weakref.ref[Any], int]] = {}
+
+
+def owner(array: Any) -> Any:
+    """The array whose memory `array` is a view of: itself, if it is no view."""
+    base = array.base
+    while base is not None and base.__class__ is array.__class__:
+        array, base = base, base.base
+    return array
+
+
+def wrote(array: Any) -> None:
+    """Say that the memory of `array` was written to in place."""
+    global last_write
+    base = owner(array)
+    key = id(base)
+    stamp = next_seq()
+    _writes[key] = (weakref.ref(base, lambda _: _writes.pop(key, None)), stamp)
+    last_write = stamp
+
+
+def check_saved(gate: Gate) -> None:
+    """Raise RuntimeError if a value that `gate` saved was changed in place afterwards."""
+    for value, source in zip(gate.saved or (), gate.saved_from, strict=False):
+        if not hasattr(value, "base"):
+            continue
+        write = _writes.get(id(owner(value)))
+        if write is not None and write[1] > gate.seq:
+            what = "its output" if source < 0 else f"its input {source}"
+            raise RuntimeError(
+                f"backward: {type(gate).__name__} saved {what}, of shape {tuple(value.shape)}, and "
+                "it was changed in place afterwards; change a clone() instead, or after backward"
+            )
+
+
+class _Shared:
+    """Memory that NumPy arrays of the user share with tensors."""
+
+    __slots__ = ("arrays", "locks", "made_read_only", "owner")
+
+    def __init__(self, base: Any) -> None:
+        self.owner = weakref.ref(base)
+        self.arrays: list[weakref.ref[Any]] = []
+        self.locks = 0
+        self.made_read_only: list[weakref.ref[Any]] = []
+
+    def lock(self) -> None:
+        self.locks += 1
+        if self.locks == 1:
+            for ref in self.arrays:
+                self._make_read_only(ref)
+
+    def _make_read_only(self, ref: weakref.ref[Any]) -> None:
+        array = ref()
+        if array is not None and array.flags.writeable:
+            array.flags.writeable = False
+            self.made_read_only.append(ref)
+
+    def unlock(self) -> None:
+        self.locks -= 1
+        if self.locks == 0:
+            # Owners come before their views, which cannot be made writeable otherwise.
+            for ref in self.made_read_only:
+                array = ref()
+                if array is not None:
+                    array.flags.writeable = True
+            self.made_read_only.clear()
+
+
+shared: dict[int, _Shared] = {}  # by id of the owner
+_lock = threading.RLock()
+
+
+def share(memory: Any, array: Any) -> None:
+    """Say that the user holds `array`, which shares the memory of the tensor's array `memory`."""
+    base = owner(memory)
+    key = id(base)
+    with _lock:
+        entry = shared.get(key)
+        if entry is None or entry.owner() is not base:
+            entry = shared[key] = _Shared(base)
+            watch.add()
+
+        def forget(ref: weakref.ref[Any], entry: _Shared = entry, key: int = key) -> None:
+            with _lock:
+                entry.arrays.remove(ref)
+                if not entry.arrays and shared.get(key) is entry:
+                    del shared[key]
+                    watch.remove()
+
+        ref = weakref.ref(array, forget)
+        entry.arrays.append(ref)
+        if entry.locks:
+            entry._make_read_only(ref)
+
+
+class _Hold:
+    """A graph's hold on shared memory; ends when the gate that carries it lets go."""
+
+    __slots__ = ("entry",)
+
+    def __init__(self, entry: _Shared) -> None:
+        self.entry = entry
+        with _lock:
+            entry.lock()
+
+    def __del__(self) -> None:
+        with _lock:
+            self.entry.unlock()
+
+
+def hold(gate: Gate) -> tuple[_Hold, ...]:
+    """Make the user's arrays that share what `gate` saved read-only, until the result dies."""
+    holds = []
+    for value in gate.saved or ():
+        if hasattr(value, "base"):
+            base = owner(value)
+            entry = shared.get(id(base))
+            if entry is not None and entry.owner() is base:
+                holds.append(_Hold(entry))
+    return tuple(holds)
+
+
+class _Slot:
+    __slots__ = ("array",)
+
+    array: Any
+
+    def holders(self) -> int:
+        return sys.getrefcount(self.array)
+
+
+_probe = _Slot()
+_probe.array = np.empty(0)
+_ALONE = _probe.holders()  # what getrefcount says of an array that only a slot refers to
+
+
+def _holders(slot: Any) -> int:
+    """How many others have the array of a tensor (or `_Waiting`): gates, most often.
+
+    Arrays given out do not count. Views by others do, if the array owns its memory: NumPy makes
+    them refer to it.
+    """
+    return _Slot.holders(slot) - _ALONE - _given_out(slot.array)
+
+
+def _given_out(array: Any) -> int:
+    entry = shared.get(id(array))
+    if entry is None:
+        return 0
+    return sum(1 for ref in entry.arrays if getattr(ref(), "base", None) is array)
+
+
+class _Waiting:
+    """Arrays given out read-only because a graph already held their memory."""
+
+    __slots__ = ("array", "outs", "tensor")
+
+    def __init__(self, tensor: Any) -> None:
+        self.array = tensor.array
+        self.tensor = weakref.ref(tensor)
+        self.outs: list[weakref.ref[Any]] = []
+
+    def held(self) -> bool:
+        """True while somebody but the tensor has the array, or a graph another view of it."""
+        entry = shared.get(id(owner(self.array)))
+        if entry is not None and entry.locks:
+            return True
+        tensor = self.tensor()
+        return _holders(self) > (tensor is not None and tensor.array is self.array)
+
+
+_waiting: dict[int, _Waiting] = {}  # by id of the array
+
+
+def expose(tensor: Any) -> Any:
+    """A NumPy array that shares the memory of `tensor`, read-only while a graph holds that."""
+    if _waiting:
+        release_waiting()
+    key = id(tensor.array)
+    held = key in _waiting or _holders(tensor) > 0
+    if not held and tensor.array.base is None:
+        tensor.array = tensor.array.view()  # so that views by others do not count as holders
+    out = tensor.array.view()
+    if held and out.flags.writeable:
+        out.flags.writeable = False
+        with _lock:
+            entry = _waiting.setdefault(key, _Waiting(tensor))
+
+            def forget(ref: weakref.ref[Any]) -> None:
+                with _lock:
+                    if ref in entry.outs:
+                        entry.outs.remove(ref)
+                    if not entry.outs and _waiting.get(key) is entry:
+                        del _waiting[key]
+
+            entry.outs.append(weakref.ref(out, forget))
+    share(tensor.array, out)
+    return out
+
+
+def release_waiting() -> None:
+    """Make arrays writeable again whose graph has gone meanwhile."""
+    with _lock:
+        for key, entry in list(_waiting.items()):
+            if not entry.held():
+                for ref in entry.outs:
+                    out = ref()
+                    if out is not None:
+                        out.flags.writeable = True
+                del _waiting[key]

@@ -1,0 +1,230 @@
+"""Products of matrices and vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_cv.engine import promotion
+from tinygrad_cv.engine.tensor import Tensor, from_numpy
+from tinygrad_cv.functional.arithmetic import add, mul
+from tinygrad_cv.functional.methods import tensor_method
+from tinygrad_cv.gates import matmul as gates
+
+
+def _operands(where: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    a, b = (x if isinstance(x, Tensor) else from_numpy(x) for x in (a, b))
+    if a.array.dtype != b.array.dtype:
+        a, b = promotion.promote(a, b)
+    if a.array.dtype.kind != "f":
+        raise TypeError(f"{where}: expected floats, got {a.dtype}; use .float() first")
+    return a, b
+
+
+@tensor_method("__matmul__", ufunc="matmul")
+def matmul(input: Any, other: Any) -> Tensor:
+    """Matrix product; vectors count as a row on the left, a column on the right.
+
+    Parameters
+    ----------
+    input : Tensor, shape (..., M, K) or (K,)
+    other : Tensor, shape (..., K, N) or (K,)
+        Leading dimensions broadcast.
+
+    Raises
+    ------
+    ValueError
+        Inner lengths that differ, or a 0-d operand.
+    """
+    a, b = _operands("matmul", input, other)
+    if not a.ndim or not b.ndim:
+        raise ValueError(f"matmul: shapes {a.shape} and {b.shape}: both need a dimension")
+    if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        raise ValueError(
+            f"matmul: input {a.shape} has {a.shape[-1]} columns but other {b.shape} has "
+            f"{b.shape[-2 if b.ndim > 1 else 0]} rows"
+        )
+    left = a if a.ndim > 1 else a.reshape(1, -1)
+    right = b if b.ndim > 1 else b.reshape(-1, 1)
+    out = gates.Matmul()(left, right)
+    if a.ndim > 1 and b.ndim > 1:
+        return out
+    shape = out.shape
+    if a.ndim == 1:
+        shape = (*shape[:-2], shape[-1])
+    if b.ndim == 1:
+        shape = shape[:-1]
+    return out.reshape(shape)
+
+
+Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[method-assign]
+
+
+def _shapes(where: str, operands: dict[str, tuple[Any, str]]) -> None:
+    """Refuse operands that have not as many dimensions as their letters, or not the same lengths.
+
+    `operands` maps names to a tensor and the letters of its dimensions, as in "nk".
+    """
+    lengths: dict[str, tuple[int, str]] = {}
+    for name, (x, letters) in operands.items():
+        form = "(" + ", ".join(letters) + ("," if len(letters) == 1 else "") + ")"
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{where}: {name} must be a Tensor, got {type(x).__name__}")
+        if x.ndim != len(letters):
+            raise ValueError(f"{where}: {name} must have shape {form}, got {x.shape}")
+        for letter, length in zip(letters, x.shape, strict=True):
+            expected, whose = lengths.setdefault(letter, (length, f"{name} {x.shape}"))
+            if length != expected:
+                raise ValueError(
+                    f"{where}: {name} {x.shape} has {letter} = {length} but {whose} has {expected}"
+                )
+
+
+@tensor_method()
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Product of two matrices: (N, K) and (K, M) give (N, M); nothing broadcasts.
+
+    Raises
+    ------
+    ValueError
+        Other shapes.
+    """
+    _shapes("mm", {"input": (input, "nk"), "mat2": (mat2, "km")})
+    return gates.Matmul()(*_operands("mm", input, mat2))
+
+
+@tensor_method()
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Product of two batches of matrices: (B, N, K) and (B, K, M) give (B, N, M).
+
+    Raises
+    ------
+    ValueError
+        Other shapes.
+    """
+    _shapes("bmm", {"input": (input, "bnk"), "mat2": (mat2, "bkm")})
+    return gates.Matmul()(*_operands("bmm", input, mat2))
+
+
+@tensor_method()
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """Matrix times vector: (N, M) and (M,) give (N,).
+
+    Raises
+    ------
+    ValueError
+        Other shapes.
+    """
+    _shapes("mv", {"input": (input, "nm"), "vec": (vec, "m")})
+    return matmul(input, vec)
+
+
+@tensor_method()
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """Sum of the products of two vectors' elements.
+
+    Raises
+    ------
+    ValueError
+        Tensors that are no vectors, or of different lengths.
+    """
+    _shapes("dot", {"input": (input, "n"), "tensor": (tensor, "n")})
+    return matmul(input, tensor)
+
+
+@tensor_method("ger")
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """Each element of one vector times each of another: (N,) and (M,) give (N, M).
+
+    Raises
+    ------
+    ValueError
+        Tensors that are no vectors.
+    """
+    _shapes("outer", {"input": (input, "n"), "vec2": (vec2, "m")})
+    return mul(input.reshape(-1, 1), vec2)
+
+
+def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+    """beta * input + alpha * product; a beta of 0 leaves input out, NaN or not."""
+    if alpha != 1:
+        product = product * alpha
+    if beta == 0:
+        return product
+    return add(input if beta == 1 else input * beta, product)
+
+
+@tensor_method()
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (mat1 @ mat2) for matrices; `input` broadcasts.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit.
+    """
+    _shapes("addmm", {"mat1": (mat1, "nk"), "mat2": (mat2, "km")})
+    _fits("addmm", input, (mat1.shape[0], mat2.shape[1]))
+    return _plus(input, mm(mat1, mat2), beta, alpha)
+
+
+@tensor_method()
+def baddbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
+) -> Tensor:
+    """beta * input + alpha * (batch1 @ batch2) for batches of matrices; `input` broadcasts.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit.
+    """
+    _shapes("baddbmm", {"batch1": (batch1, "bnk"), "batch2": (batch2, "bkm")})
+    _fits("baddbmm", input, (*batch1.shape[:2], batch2.shape[2]))
+    return _plus(input, bmm(batch1, batch2), beta, alpha)
+
+
+def _fits(where: str, input: Tensor, shape: tuple[int, ...]) -> None:
+    ends = zip(input.shape[::-1], shape[::-1], strict=False)
+    if input.ndim > len(shape) or any(a not in (1, b) for a, b in ends):
+        raise ValueError(f"{where}: input {input.shape} does not broadcast to the product {shape}")
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """input W^T + b: the scores of a fully connected layer.
+
+    Parameters
+    ----------
+    input : Tensor, shape (..., I)
+    weight : Tensor, shape (O, I)
+    bias : Tensor, shape (O,), optional
+
+    Returns
+    -------
+    Tensor, shape (..., O)
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit.
+    """
+    if weight.ndim != 2:
+        raise ValueError(f"linear: weight must have shape (out, in), got {weight.shape}")
+    if not input.ndim or input.shape[-1] != weight.shape[1]:
+        raise ValueError(
+            f"linear: input {input.shape} has {input.shape[-1] if input.ndim else 'no'} features "
+            f"but weight {weight.shape} expects {weight.shape[1]}"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(
+            f"linear: bias has shape {bias.shape} but weight {weight.shape} expects "
+            f"({weight.shape[0]},)"
+        )
+    input, weight = _operands("linear", input, weight)
+    rows = input if input.ndim == 2 else input.reshape(-1, input.shape[-1])
+    if bias is None:
+        out = gates.Linear()(rows, weight)
+    else:
+        if bias.array.dtype != rows.array.dtype:
+            raise TypeError(f"linear: bias is {bias.dtype} but input {rows.dtype}")
+        out = gates.Linear()(rows, weight, bias)
+    return out if input.ndim == 2 else out.reshape(*input.shape[:-1], weight.shape[0])

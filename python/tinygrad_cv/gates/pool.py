@@ -1,0 +1,99 @@
+"""Pooling gates: values and local gradients. Kernels are in backends, argument checks in functional."""
+
+from __future__ import annotations
+
+from tinygrad_cv.backends import backend_for
+from tinygrad_cv.engine.gate import UnaryGate
+
+
+class MaxPool2d(UnaryGate):
+    """y = the largest value of each window.
+
+    Local gradient: 1 for the window's largest value (the first in row order where several are
+    equal), 0 for the others. Padding counts as minus infinity.
+    Shapes: x (N, C, H, W); y (N, C, OH, OW).
+    """
+
+    __slots__ = ("argmax", "settings", "size")
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def forward(self, x):
+        self.saved = ()
+        self.size = x.shape[2:]
+        y, self.argmax = backend_for(x).max_pool2d(x, self.settings)
+        return y
+
+    def backward(self, grad):
+        return (MaxPool2dGrad(self.settings, self.argmax, self.size)(grad),)
+
+
+class MaxPool2dGrad(UnaryGate):
+    """gx: each gradient goes to its window's largest value; linear."""
+
+    __slots__ = ("argmax", "settings", "size")
+
+    def __init__(self, settings, argmax, size):
+        self.settings, self.argmax, self.size = settings, argmax, size
+
+    def forward(self, grad):
+        self.saved = ()
+        return backend_for(grad).max_pool2d_backward(grad, self.argmax, self.size, self.settings)
+
+    def backward(self, gg):
+        return (MaxPool2dGather(self.settings, self.argmax)(gg),)
+
+
+class MaxPool2dGather(UnaryGate):
+    """y = the value at each window's place of the largest: the transpose of MaxPool2dGrad."""
+
+    __slots__ = ("argmax", "settings", "size")
+
+    def __init__(self, settings, argmax):
+        self.settings, self.argmax = settings, argmax
+
+    def forward(self, x):
+        self.saved = ()
+        self.size = x.shape[2:]
+        return backend_for(x).max_pool2d_gather(x, self.argmax, self.settings)
+
+    def backward(self, grad):
+        return (MaxPool2dGrad(self.settings, self.argmax, self.size)(grad),)
+
+
+class AvgPool2d(UnaryGate):
+    """y = the mean of each window; linear.
+
+    Local gradient: 1 / divisor for each value of the window, with the forward pass's divisor.
+    Shapes: x (N, C, H, W); y (N, C, OH, OW).
+    """
+
+    __slots__ = ("settings", "size")
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    def forward(self, x):
+        self.saved = ()
+        self.size = x.shape[2:]
+        return backend_for(x).avg_pool2d(x, self.settings)
+
+    def backward(self, grad):
+        return (AvgPool2dGrad(self.settings, self.size)(grad),)
+
+
+class AvgPool2dGrad(UnaryGate):
+    """gx: each gradient spread over its window; linear."""
+
+    __slots__ = ("settings", "size")
+
+    def __init__(self, settings, size):
+        self.settings, self.size = settings, size
+
+    def forward(self, grad):
+        self.saved = ()
+        return backend_for(grad).avg_pool2d_backward(grad, self.size, self.settings)
+
+    def backward(self, gg):
+        return (AvgPool2d(self.settings)(gg),)

@@ -1,0 +1,38 @@
+"""Layers and what networks are built of, under PyTorch's names."""
+
+from __future__ import annotations
+
+import sys
+
+from tinygrad_cv import functional as functional
+from tinygrad_cv.nn import init as init
+from tinygrad_cv.nn.activation import ReLU
+from tinygrad_cv.nn.containers import ModuleDict, ModuleList, Sequential
+from tinygrad_cv.nn.conv import Conv2d
+from tinygrad_cv.nn.dropout import Dropout
+from tinygrad_cv.nn.linear import Identity, Linear
+from tinygrad_cv.nn.module import Module
+from tinygrad_cv.nn.parameter import Parameter
+from tinygrad_cv.nn.pooling import AvgPool2d, MaxPool2d
+from tinygrad_cv.nn.shape import Flatten
+
+# So that `import tinygrad_cv.nn.functional as F` finds the one module that there is.
+sys.modules[f"{__name__}.functional"] = functional
+
+__all__ = [
+    "AvgPool2d",
+    "Conv2d",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "Linear",
+    "MaxPool2d",
+    "Module",
+    "ModuleDict",
+    "ModuleList",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "functional",
+    "init",
+]
