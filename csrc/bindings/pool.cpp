@@ -41,28 +41,17 @@ void check_output(const char* where, const char* name, const View<T>& array, con
 
 template <class T, class A>
 const MaxPoolKernels<T, A>& max_kernels() {
-    const PoolKernels& k = TG_PICK(pool_kernels);
-    if constexpr (sizeof(T) == 4) {
-        if constexpr (sizeof(A) == 1) {
-            return k.max_f32_u8;
-        } else {
-            return k.max_f32_i32;
-        }
-    } else {
-        if constexpr (sizeof(A) == 1) {
-            return k.max_f64_u8;
-        } else {
-            return k.max_f64_i32;
-        }
-    }
+    const MaxPoolTable& k = TG_PICK(max_pool);
+    constexpr bool byte = sizeof(A) == 1;
+    if constexpr (sizeof(T) == 4 && byte) return k.f32_u8;
+    if constexpr (sizeof(T) == 4 && !byte) return k.f32_i32;
+    if constexpr (sizeof(T) == 8 && byte) return k.f64_u8;
+    if constexpr (sizeof(T) == 8 && !byte) return k.f64_i32;
 }
 template <class T>
 const AvgPoolKernels<T>& avg_kernels() {
-    if constexpr (sizeof(T) == 4) {
-        return TG_PICK(pool_kernels).avg_f32;
-    } else {
-        return TG_PICK(pool_kernels).avg_f64;
-    }
+    if constexpr (sizeof(T) == 4) return TG_PICK(avg_pool).f32;
+    if constexpr (sizeof(T) == 8) return TG_PICK(avg_pool).f64;
 }
 
 bool byte_argmax(const Pool2dShape& g) { return g.kh * g.kw <= 256; }

@@ -44,8 +44,8 @@ int64_t count_windows(int64_t size, int64_t span, int64_t stride, int64_t paddin
     return (out - 1) * stride >= size + padding ? out - 1 : out;
 }
 
-// Cuts the planes into bands and jobs. rows: of the output. plane_work: elements that one plane reads
-// or writes, in floating point since a window may have more taps than its plane has elements.
+// Cuts the planes into bands and jobs. rows: of the output. plane_work: elements that one plane
+// reads or writes, in floating point: a window may have more taps than its plane has elements.
 void cut(PoolPlan& plan, const Pool2dShape& g, int64_t rows, double plane_work, int threads) {
     const double band_work = plane_work * double(plan.band) / double(std::max<int64_t>(1, rows));
     const double work = std::min(double(g.planes) * plane_work, 1e15);

@@ -1,11 +1,11 @@
 // 2-D pooling over planes: a window of kh x kw taps slides over H x W and gives P x Q.
-//   Tap (i, j) of window (p, q) is row p*sh - ph + i*dh, column q*sw - pw + j*dw; taps outside of the
-//   plane are padding. All arrays are dense; outputs overlap no input.
-//   max:  y = the largest tap, argmax = i*kw + j; ties go to the first tap in row order, of NaNs the
-//         last one wins (both as in PyTorch); padding never wins.
+//   Tap (i, j) of window (p, q) is row p*sh - ph + i*dh, column q*sw - pw + j*dw; taps outside of
+//   the plane are padding. All arrays are dense; outputs overlap no input.
+//   max:  y = the largest tap, argmax = i*kw + j; ties go to the first tap in row order, of NaNs
+//         the last one wins (both as in PyTorch); padding never wins.
 //   avg:  y = sum of the taps / (row_count[p] * col_count[q]).
-//   0 to 2 flops a tap: judged in bytes. Every output element is written once, or once more with the
-//   same value where the last vector of a row is moved back to be a full one.
+//   0 to 2 flops a tap: judged in bytes. Every output element is written once, or once more with
+//   the same value where the last vector of a row is moved back to be a full one.
 #pragma once
 
 #include <stdint.h>
@@ -57,15 +57,18 @@ struct AvgPoolKernels {
     void (*backward)(const Pool2dShape&, const PoolPlan&, const T* gy, const T* row_count,
                      const T* col_count, T* gx, void* scratch) noexcept;
 };
-struct PoolKernels {
-    MaxPoolKernels<float, uint8_t> max_f32_u8;
-    MaxPoolKernels<float, int32_t> max_f32_i32;
-    MaxPoolKernels<double, uint8_t> max_f64_u8;
-    MaxPoolKernels<double, int32_t> max_f64_i32;
-    AvgPoolKernels<float> avg_f32;
-    AvgPoolKernels<double> avg_f64;
+struct MaxPoolTable {
+    MaxPoolKernels<float, uint8_t> f32_u8;
+    MaxPoolKernels<float, int32_t> f32_i32;
+    MaxPoolKernels<double, uint8_t> f64_u8;
+    MaxPoolKernels<double, int32_t> f64_i32;
 };
-TG_DECLARE_TABLE(PoolKernels, pool_kernels)
+struct AvgPoolTable {
+    AvgPoolKernels<float> f32;
+    AvgPoolKernels<double> f64;
+};
+TG_DECLARE_TABLE(MaxPoolTable, max_pool)
+TG_DECLARE_TABLE(AvgPoolTable, avg_pool)
 
 #ifndef TG_ISA
 
@@ -84,8 +87,8 @@ PoolPlan plan_pool_forward(const Pool2dShape& g, int64_t element, bool average,
                            int threads) noexcept;
 PoolPlan plan_pool_backward(const Pool2dShape& g, int64_t element, int threads) noexcept;
 
-// What the windows at each output row (or column) divide by: the taps of that axis in the plane and,
-// where include_pad says so, in its padding.
+// What the windows at each output row (or column) divide by: the taps of that axis in the plane
+// and, where include_pad says so, in its padding.
 void window_counts(int64_t out, int64_t size, int64_t kernel, int64_t stride, int64_t padding,
                    bool include_pad, double* count);
 

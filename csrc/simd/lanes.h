@@ -1,5 +1,5 @@
-// Moves between lanes, and lanes chosen by a mask: even and odd lanes of two vectors, zips, loads of
-// some lanes, small indices stored as bytes. Included by hot sources only.
+// Moves between lanes, and lanes chosen by a mask: even and odd lanes of two vectors, zips, loads
+// and stores of some lanes, small indices stored as bytes. Included by hot sources only.
 #pragma once
 
 #include "simd/vec.h"

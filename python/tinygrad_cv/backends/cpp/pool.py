@@ -32,9 +32,7 @@ def max_pool2d_gather(x: Array, argmax: Array, settings: Pool2dSettings) -> Arra
 
 def avg_pool2d(x: Array, settings: Pool2dSettings) -> Array:
     kernel, stride, padding, _, ceil_mode, include_pad, divisor = settings
-    return _core.avg_pool2d(
-        dense(x), kernel, stride, padding, ceil_mode, include_pad, divisor or 0
-    )
+    return _core.avg_pool2d(dense(x), kernel, stride, padding, ceil_mode, include_pad, divisor or 0)
 
 
 def avg_pool2d_backward(grad: Array, size: Pair, settings: Pool2dSettings) -> Array:
