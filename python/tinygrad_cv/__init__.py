@@ -57,11 +57,18 @@ _LAZY = {
     "viz": "tinygrad_cv.viz",
 }
 _LAZY_NAMES = {
+    "checkpoint": "tinygrad_cv.autograd",
+    "get_num_threads": "tinygrad_cv.config",
+    "hessian": "tinygrad_cv.autograd",
+    "hvp": "tinygrad_cv.autograd",
+    "jacobian": "tinygrad_cv.autograd",
+    "jvp": "tinygrad_cv.autograd",
     "load": "tinygrad_cv.serialization",
     "save": "tinygrad_cv.serialization",
-    "show_config": "tinygrad_cv.config",
-    "get_num_threads": "tinygrad_cv.config",
     "set_num_threads": "tinygrad_cv.config",
+    "show_config": "tinygrad_cv.config",
+    "value_and_grad": "tinygrad_cv.autograd",
+    "vjp": "tinygrad_cv.autograd",
 }
 
 __all__ = [

@@ -113,12 +113,13 @@ def test_interrupted_training_saves_what_there_is(tmp_path):
         (["train", "lenet", "--data", "cats"], "--data: expected digits or mnist, got 'cats'"),
         (["train", "lenet", "--device", "tpu"], "expected 'cpu', 'cuda' or 'cuda:<number>'"),
         (["train", "lenet", "--device", "cuda"], "runs on the CPU"),
-        (["train", "lenet", "--epochs", "0"], "'--epochs': 0 is not in the range x>=1"),
-        (["train", "lenet", "--lr", "-1"], "learning rate"),
-        (["train", "lenet", "--batch-size", "x"], "'x' is not a valid int"),
+        (["train", "lenet", "--epochs", "0"], "Invalid value for '--epochs'"),
+        (["train", "lenet", "--lr", "-1"], "lr must be at least 0, got -1.0"),
+        (["train", "lenet", "--batch-size", "x"], "Invalid value for '--batch-size'"),
         (["train", "lenet", "--colour", "red"], "No such option: --colour"),
         (["train", "lenet", "--data", "mnist", "--data-root", "/nonexistent"], "/nonexistent"),
         (["predict", "/nonexistent", "x.png"], "/nonexistent"),
+        (["gradcheck", "exq"], "no differentiable operation is called 'exq'; did you mean 'exp'?"),
         (["fly"], "No such command 'fly'"),
     ],
 )
@@ -163,7 +164,25 @@ def test_info_prints_the_instruction_set_and_threads(capfd):
     assert re.search(r"threads +\d+", said)
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "info"])
+def test_gradcheck_prints_a_line_for_each_operation(capfd):
+    assert run(["gradcheck", "exp", "relu", "--examples", "3"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["exp", "relu"]
+    assert lines[-1] == "2 of 2 operations pass"
+
+
+def test_gradcheck_fails_for_a_wrong_gate(monkeypatch, capfd):
+    from tinygrad_cv.gates.exponential import Exp
+
+    right = Exp.backward
+    monkeypatch.setattr(Exp, "backward", lambda self, grad: (right(self, grad)[0] * 1.001,))
+    assert run(["gradcheck", "exp", "--examples", "3"]) == 1
+    said = capfd.readouterr().out
+    assert "WRONG" in said
+    assert said.splitlines()[-1] == "0 of 1 operations pass"
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "gradcheck", "info"])
 def test_help_teaches(command, capfd):
     assert run([command, "--help"]) == 0
     said = capfd.readouterr().out

@@ -31,7 +31,44 @@ LAYERS = [
     layer("MaxPool2d", (3, 2), (2, 1), (1, 0), (1, 2), ceil_mode=True, x=(2, 2, 8, 7)),
     layer("AvgPool2d", 3, 2, 1, True, False, x=(2, 2, 7, 8)),
     layer("AvgPool2d", (2, 3), divisor_override=5, x=(2, 6, 7)),
-    layer("ReLU", x=(3, 4)),
+    layer("Conv2d", 2, 3, 3, padding=(2, 1), padding_mode="reflect", x=(2, 2, 5, 6)),
+    layer("Conv2d", 2, 3, (3, 4), padding="same", padding_mode="circular", x=(1, 2, 5, 6)),
+    layer("Conv2d", 2, 3, 3, padding=1, padding_mode="replicate", stride=2, x=(2, 2, 5, 6)),
+    *[
+        layer(name, x=(3, 4))
+        for name in (
+            "ReLU",
+            "ReLU6",
+            "SELU",
+            "SiLU",
+            "Mish",
+            "Hardswish",
+            "Hardsigmoid",
+            "Sigmoid",
+            "LogSigmoid",
+            "Tanh",
+            "Softsign",
+            "LeakyReLU",
+            "ELU",
+            "CELU",
+            "Hardtanh",
+            "GELU",
+            "Softplus",
+            "PReLU",
+            "GLU",
+        )
+    ],
+    layer("LeakyReLU", 0.3, x=(3, 4)),
+    layer("ELU", 0.7, x=(3, 4)),
+    layer("CELU", 0.5, x=(3, 4)),
+    layer("Hardtanh", -0.5, 2.0, x=(3, 4)),
+    layer("Threshold", 0.1, 20.0, x=(3, 4)),
+    layer("GELU", "tanh", x=(3, 4)),
+    layer("Softplus", 2.0, 1.0, x=(3, 4)),
+    layer("PReLU", 3, 0.1, x=(2, 3, 4)),
+    layer("GLU", 1, x=(2, 4, 3)),
+    layer("Softmax", 1, x=(3, 4)),
+    layer("LogSoftmax", -1, x=(3, 4)),
     layer("Flatten", x=(2, 3, 4)),
     layer("Flatten", 0, 1, x=(2, 3, 4)),
     layer("Dropout", 0.3, x=(3, 4)),
@@ -52,27 +89,32 @@ def drawn(shapes, seed=0):
     return [rng.standard_normal(shape) for shape in shapes]
 
 
-def assert_same(ours, theirs):
-    np.testing.assert_allclose(ours.numpy(), theirs.detach().numpy(), rtol=1e-9, atol=1e-11)
+# PyTorch divides by 6 as a multiplication with the float32 nearest to 1/6, in float64 too.
+RTOL = {"Hardsigmoid": 1e-7}
+
+
+def assert_same(ours, theirs, rtol=1e-9):
+    np.testing.assert_allclose(ours.numpy(), theirs.detach().numpy(), rtol=rtol, atol=1e-11)
 
 
 def assert_agree(ours, theirs, shapes):
     """The same outputs, and the same gradients of inputs and parameters."""
+    rtol = RTOL.get(type(ours).__name__, 1e-9)
     values = drawn(shapes)
     mine = [tg.tensor(v, requires_grad=True) for v in values]
     others = [torch.tensor(v, requires_grad=True) for v in values]
     out, reference = ours(*mine), theirs(*others)
-    assert_same(out, reference)
+    assert_same(out, reference, rtol)
     (upstream,) = drawn([out.shape], seed=1)
     out.backward(tg.tensor(upstream))
     reference.backward(torch.tensor(upstream))
     for x, y in zip(mine, others, strict=True):
-        assert_same(x.grad, y.grad)
+        assert_same(x.grad, y.grad, rtol)
     for (name, param), (their_name, other) in zip(
         ours.named_parameters(), theirs.named_parameters(), strict=True
     ):
         assert name == their_name
-        assert_same(param.grad, other.grad)
+        assert_same(param.grad, other.grad, rtol)
 
 
 @pytest.mark.parametrize(("name", "args", "kwargs", "shapes"), LAYERS)

@@ -55,7 +55,6 @@ def train(
     folder = out or Path("runs") / f"{model}-{data}"
     tg.manual_seed(seed)
     network = build(model, training.images.shape[1], len(training.classes))
-    folder.mkdir(parents=True, exist_ok=True)
     learn, validate = tg.data.random_split(
         training, [1 - VALIDATION_SHARE, VALIDATION_SHARE], tg.Generator(seed)
     )
@@ -64,6 +63,7 @@ def train(
         tg.optim.Adam(network.parameters(), lr=lr),
         callbacks=[Progress(len(learn))],
     )
+    folder.mkdir(parents=True, exist_ok=True)  # before training, so that a refusal costs no time
     typer.echo(
         f"{model} on {data}: {len(learn):,} training, {len(validate):,} validation and "
         f"{len(test):,} test images; batch {batch_size}, Adam, lr {lr:g}, seed {seed}"

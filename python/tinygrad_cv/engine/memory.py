@@ -46,6 +46,12 @@ def wrote(array: Any) -> None:
     last_write = stamp
 
 
+def written_after(array: Any, seq: int) -> bool:
+    """True if the memory of `array` was written to in place after the gate or time `seq`."""
+    write = _writes.get(id(owner(array)))
+    return write is not None and write[1] > seq
+
+
 def check_saved(gate: Gate) -> None:
     """Raise RuntimeError if a value that `gate` saved was changed in place afterwards."""
     for value, source in zip(gate.saved or (), gate.saved_from, strict=False):

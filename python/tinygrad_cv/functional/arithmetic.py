@@ -124,6 +124,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
 
     The gradient is 0 wherever the gradient that arrives is 0, also at a pole.
     """
+    if isinstance(exponent, np.generic):
+        exponent = exponent.item()  # np.float64 would make float64 of float32
     if isinstance(exponent, (int, builtins.float)) and isinstance(input, Tensor):
         if input.array.dtype.kind != "f":
             if isinstance(exponent, builtins.float):

@@ -6,6 +6,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinygrad_cv.engine.tensor import Tensor, ufuncs
+from tinygrad_cv.gates.arithmetic import Cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +35,6 @@ def float_tensor(input: Any, where: str) -> Tensor:
 
     Raises TypeError for what is no tensor or array.
     """
-    from tinygrad_cv.gates.arithmetic import Cast
-
     if input.__class__ is not Tensor and not isinstance(input, Tensor):
         raise TypeError(f"{where}: input must be a Tensor, got {type(input).__name__}")
     return input if input.array.dtype.kind == "f" else Cast("float32")(input)

@@ -123,7 +123,7 @@ class Remainder(BinaryGate):
         node_a, node_b = self.parents
         return (
             None if node_a is None else unbroadcast(grad, shape_a),
-            None if node_b is None else unbroadcast(-grad * self.quotient, shape_b),
+            None if node_b is None else unbroadcast(chain(-grad, self.quotient), shape_b),
         )
 
 
@@ -221,7 +221,7 @@ class Pow(BinaryGate):
         node_a, node_b = self.parents
         ga = gb = None
         if node_a is not None:
-            ga = unbroadcast(ZeroOr()(grad * b, Pow()(a, b - 1)), a.shape)
+            ga = unbroadcast(ZeroOr()(chain(grad, b), Pow()(a, b - 1)), a.shape)
         if node_b is not None:
             away = (array_of(a) != 0) | (array_of(b) < 0)
             gb = Keep(away)(chain(grad, y))

@@ -28,26 +28,35 @@ def array_of(value):
 
 
 class ZeroOr(BinaryGate):
-    """y = a b, and 0 where a is 0 even if b is infinite or NaN.
+    """y = a b, and 0 where a is 0 even if b is infinite or NaN; with `either`, also where b is 0.
 
-    For local gradients with a pole: no gradient arrives, so none leaves. Local gradients: b and a,
-    by the same rule.
+    For local gradients with a pole: no gradient arrives, so none leaves. Local gradients: b, and a by
+    the stricter rule, since y stays 0 whatever b is where a is 0.
     """
 
-    __slots__ = ()
+    __slots__ = ("either",)
     saved_from = (0, 1)
+
+    def __init__(self, either=False):
+        self.either = either
 
     @quiet
     def forward(self, a, b):
         self.saved = a, b
         y = a * b
         if np.isnan(y).any():
-            return np.where(a == 0, y.dtype.type(0), y)
+            zero = (a == 0) | (b == 0) if self.either else a == 0
+            return np.where(zero, y.dtype.type(0), y)
         return y
 
     def backward(self, grad):
+        below_mask.set(True)
         a, b = self.saved
-        return unbroadcast(ZeroOr()(grad, b), a.shape), unbroadcast(ZeroOr()(grad, a), b.shape)
+        node_a, node_b = self.parents
+        return (
+            None if node_a is None else unbroadcast(ZeroOr(self.either)(grad, b), a.shape),
+            None if node_b is None else unbroadcast(ZeroOr(True)(grad, a), b.shape),
+        )
 
 
 class ZeroOver(BinaryGate):
@@ -68,13 +77,18 @@ class ZeroOver(BinaryGate):
         return y
 
     def backward(self, grad):
+        below_mask.set(True)
         a, b, y = self.saved
+        node_a, node_b = self.parents
         ga = ZeroOver()(grad, b)
-        return unbroadcast(ga, a.shape), unbroadcast(ZeroOr()(-ga, y), b.shape)
+        return (
+            None if node_a is None else unbroadcast(ga, a.shape),
+            None if node_b is None else unbroadcast(-ZeroOr(True)(ga, y), b.shape),
+        )
 
 
 class Over(BinaryGate):
-    """y = a / b, and 0 wherever b is 0, with local gradients 0 there.
+    """y = a / b, and 0 wherever a or b is 0, with local gradients 0 where b is.
 
     For norms and distances, whose subgradient at 0 is 0. Local gradients: 1 / b and -y / b.
     """
@@ -85,14 +99,14 @@ class Over(BinaryGate):
     @quiet
     def forward(self, a, b):
         y = a / b
-        pole = b == 0
-        if pole.any():
-            y = np.where(pole, y.dtype.type(0), y)
+        if not np.isfinite(y).all():
+            y = np.where((a == 0) | (b == 0), y.dtype.type(0), y)
         self.shapes = a.shape, b.shape
         self.saved = b, y
         return y
 
     def backward(self, grad):
+        below_mask.set(True)
         b, y = self.saved
         shape_a, shape_b = self.shapes
         ga = Over()(grad, b)
@@ -116,6 +130,7 @@ class Keep(UnaryGate):
         return np.where(self.mask, x, x.dtype.type(0))
 
     def backward(self, grad):
+        below_mask.set(True)
         return (unbroadcast(Keep(self.mask)(grad), self.x_shape),)
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_cv.engine.gate import Gate, UnaryGate, ViewGate
+from tinygrad_cv.engine.masking import below_mask
 from tinygrad_cv.gates.broadcast import unbroadcast
 
 
 class Index(ViewGate):
     """y = x[index], basic or advanced. Local gradient: grad goes back to where it was taken from.
 
-    A basic index gives a view. Elements that an index array names several times get the sum.
+    A basic index gives a view. Elements that an index array names several times get the sum. What a
+    mask leaves out gets exactly 0, and below this gate 0 stays 0 (see `engine.masking`).
     """
 
     __slots__ = ("index", "x_shape")
@@ -32,6 +34,8 @@ class Index(ViewGate):
         return y
 
     def backward(self, grad):
+        if has_mask(self.index):
+            below_mask.set(True)
         return (IndexGrad(self.index, self.x_shape)(grad),)
 
 
@@ -161,6 +165,12 @@ class PickLast(UnaryGate):
         if self.last is not None:
             grad = grad * self.last
         return (IndexGrad(self.index, self.x_shape)(grad),)
+
+
+def has_mask(index):
+    """True if an array of bools is among the parts of an index."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(p, np.ndarray) and p.dtype == np.bool_ for p in parts)
 
 
 def names_once(index):

@@ -76,10 +76,10 @@ class Atan2(BinaryGate):
         node_a, node_b = self.parents
         r = Hypot()(a, b)
         # Divided twice, since the square of a small r would vanish.
-        part = Over()(grad, r)
+        ga, gb = Over()(Over()(b, r), r), Over()(Over()(a, r), r)
         return (
-            None if node_a is None else unbroadcast(chain(part, Over()(b, r)), a.shape),
-            None if node_b is None else unbroadcast(chain(-part, Over()(a, r)), b.shape),
+            None if node_a is None else unbroadcast(chain(grad, ga), a.shape),
+            None if node_b is None else unbroadcast(chain(-grad, gb), b.shape),
         )
 
 

@@ -30,8 +30,8 @@ class Conv2d(Module):
         As `functional.conv2d`; padding may be "same" or "valid".
     bias : bool
         Whether to add one number per output channel.
-    padding_mode : {"zeros"}
-        What the padding is filled with.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}
+        What the padding is filled with, as `functional.pad`.
     device, dtype : optional
         Of the parameters; default CPU, float32.
     generator : Generator, optional
@@ -80,8 +80,7 @@ class Conv2d(Module):
     ) -> None:
         super().__init__()
         check_channels("Conv2d", in_channels, out_channels, groups)
-        if padding_mode != "zeros":
-            raise ValueError(f"Conv2d: padding_mode must be 'zeros', got {padding_mode!r}")
+        check_padding_mode("Conv2d", padding_mode)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size = pair("Conv2d", "kernel_size", kernel_size, 1)
         self.stride = pair("Conv2d", "stride", stride, 1)
@@ -99,14 +98,12 @@ class Conv2d(Module):
         reset_as_pytorch(self.weight, self.bias, generator)
 
     def forward(self, input: Tensor) -> Tensor:
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            frame = frame_of(padding, self.kernel_size, self.dilation)
+            input, padding = F.pad(input, frame, mode=self.padding_mode), (0, 0)
         return F.conv2d(
-            input,
-            self.weight,
-            self.bias,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.groups,
+            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
         )
 
     def extra_repr(self) -> str:
@@ -123,6 +120,8 @@ class Conv2d(Module):
             parts.append(f"groups={self.groups}")
         if self.bias is None:
             parts.append("bias=False")
+        if self.padding_mode != "zeros":
+            parts.append(f"padding_mode={self.padding_mode}")
         return ", ".join(parts)
 
 
@@ -145,3 +144,27 @@ def check_padding(where: str, padding: Any, stride: Pair) -> Pair | str:
     if padding == "same" and stride != (1, 1):
         raise ValueError(f"{where}: padding 'same' needs stride 1, got {stride}")
     return padding
+
+
+def check_padding_mode(where: str, mode: str) -> None:
+    """One of the ways to fill a frame."""
+    if mode not in ("zeros", "reflect", "replicate", "circular"):
+        raise ValueError(
+            f"{where}: padding_mode must be 'zeros', 'reflect', 'replicate' or 'circular', "
+            f"got {mode!r}"
+        )
+
+
+def frame_of(
+    padding: tuple[int, ...] | str, kernel_size: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[int, ...]:
+    """The padding as `functional.pad` takes it: (before, after), the last dimension first."""
+    frame: list[int] = []
+    for i in reversed(range(len(kernel_size))):
+        if padding == "same":
+            total = dilation[i] * (kernel_size[i] - 1)
+            frame += [total // 2, total - total // 2]
+        else:
+            amount = 0 if isinstance(padding, str) else padding[i]
+            frame += [amount, amount]
+    return tuple(frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tinygrad_cv.optim import lr_scheduler as lr_scheduler
 from tinygrad_cv.optim.adam import Adam, AdamW, NAdam
 from tinygrad_cv.optim.adaptive import Adadelta, Adagrad, RMSprop
 from tinygrad_cv.optim.lars import LARS
@@ -18,4 +19,5 @@ __all__ = [
     "NAdam",
     "Optimizer",
     "RMSprop",
+    "lr_scheduler",
 ]

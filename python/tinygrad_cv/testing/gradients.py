@@ -27,15 +27,15 @@ class Mismatch(NamedTuple):
     """One element of one input, and what both sides say about it."""
 
     input: int
-    index: tuple[int, ...]
+    element: tuple[int, ...]
     analytic: float
     numeric: float
     error: float  # relative
 
     def __str__(self) -> str:
-        element = f"element {self.index}" if self.index else "its element"
+        where = f"element {self.element}" if self.element else "its element"
         return (
-            f"input {self.input}, {element}: analytic {self.analytic:.10g}, numeric "
+            f"input {self.input}, {where}: analytic {self.analytic:.10g}, numeric "
             f"{self.numeric:.10g}, relative error {self.error:.2g}"
         )
 
@@ -185,7 +185,7 @@ def gradgradcheck(
         pairs = [(o, u) for o, u in zip(outs, up, strict=True) if o.requires_grad]
         if not pairs:
             return tuple([wrap(np.zeros(x.shape)) for x in wanted])
-        parts = grad(
+        parts: tuple[Tensor | None, ...] = grad(
             [o for o, _ in pairs],
             wanted,
             [u for _, u in pairs],
@@ -283,7 +283,7 @@ class _Check:
             return [np.zeros(x.shape) for x in wanted]
         results = []
         for retain in (True, False):
-            parts = grad(
+            parts: tuple[Tensor | None, ...] = grad(
                 [out for out, _ in pairs],
                 wanted,
                 [u for _, u in pairs],
@@ -300,7 +300,7 @@ class _Check:
                     f"{where}: the gradient of input {position} has shape {a.shape}, the input "
                     f"{x.shape}"
                 )
-            if a is not None and not np.array_equal(a, b, equal_nan=True):
+            if a is not None and b is not None and not np.array_equal(a, b, equal_nan=True):
                 raise GradcheckError(
                     f"{where}: two backward passes give two gradients of input {position}; a gate "
                     "writes into what it saved"
