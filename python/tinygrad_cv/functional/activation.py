@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv.functional.arithmetic import mul
+from tinygrad_cv.functional.casting import to
 from tinygrad_cv.functional.methods import dim_index, float_tensor, require_float, tensor_method
 from tinygrad_cv.gates import activation as gates
 from tinygrad_cv.gates.exponential import Exp
@@ -36,16 +37,28 @@ def tanh(input: Tensor) -> Tensor:
     return gates.Tanh()(float_tensor(input, "tanh"))
 
 
-@tensor_method()
-def log_softmax(input: Tensor, dim: int) -> Tensor:
-    """input - log Σ exp(input) along `dim`; scores of 1e4 do not overflow."""
-    return LogSoftmax(dim)(float_tensor(input, "log_softmax"))
+def _log_softmax(where: str, input: Tensor, dim: int, dtype: Any) -> Any:
+    input = float_tensor(input, where) if dtype is None else to(input, dtype)
+    axis = dim_index(where, dim, input.ndim)
+    return LogSoftmax(axis if input.ndim else None)(input)
 
 
 @tensor_method()
-def softmax(input: Tensor, dim: int) -> Tensor:
-    """exp(input) / Σ exp(input) along `dim`: positive, and 1 in sum."""
-    return Exp()(LogSoftmax(dim)(float_tensor(input, "softmax")))
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """input - log Σ exp(input) along `dim`; scores of 1e4 do not overflow.
+
+    `dtype` is what the input is converted to first.
+    """
+    return _log_softmax("log_softmax", input, dim, dtype)
+
+
+@tensor_method()
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """exp(input) / Σ exp(input) along `dim`: positive, and 1 in sum.
+
+    `dtype` is what the input is converted to first.
+    """
+    return Exp()(_log_softmax("softmax", input, dim, dtype))
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
