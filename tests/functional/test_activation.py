@@ -163,3 +163,38 @@ def test_mistakes_are_refused(name):
     call, error, message = REFUSED[name]
     with pytest.raises(error, match=message):
         call()
+
+
+IN_PLACE = (
+    "relu",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "celu",
+    "silu",
+    "mish",
+    "hardtanh",
+    "relu6",
+    "hardswish",
+    "hardsigmoid",
+)
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_in_place_changes_the_input_and_the_graph(name):
+    function = getattr(F, name)
+    x, y = (tg.tensor(X, requires_grad=True) for _ in range(2))
+    written = x * 2
+    assert function(written, inplace=True) is written
+    want = function(y * 2)
+    np.testing.assert_array_equal(written.detach().numpy(), want.detach().numpy())
+    weights = tg.tensor(np.cos(X))
+    (written * weights).sum().backward()
+    (want * weights).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), y.grad.numpy())
+
+
+def test_threshold_in_place():
+    x = tg.tensor([-1.0, 0.5, 2.0])
+    F.threshold(x, 0.5, 9.0, inplace=True)
+    assert x.tolist() == [9.0, 9.0, 2.0]
