@@ -38,6 +38,13 @@ def test_fit_learns_and_records_every_epoch():
     assert history[0].learning_rate == 0.1
 
 
+def test_a_schedule_takes_a_step_an_epoch():
+    trainer, batches = trainer_for(clusters())
+    trainer.schedule = optim.lr_scheduler.StepLR(trainer.optimizer, step_size=1, gamma=0.5)
+    history = trainer.fit(batches, batches, epochs=3)
+    assert [row.learning_rate for row in history] == [0.1, 0.05, 0.025]
+
+
 def test_fit_goes_on_where_it_stopped():
     trainer, batches = trainer_for(clusters())
     trainer.fit(batches, batches, epochs=2)

@@ -1,16 +1,19 @@
-"""Activation functions."""
+"""Activation functions; with ``inplace=True`` the result is written over the input."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv.functional.arithmetic import mul
+from tinygrad_cv.functional.casting import to
+from tinygrad_cv.functional.inplace import update
 from tinygrad_cv.functional.methods import dim_index, float_tensor, require_float, tensor_method
 from tinygrad_cv.gates import activation as gates
 from tinygrad_cv.gates.exponential import Exp
 from tinygrad_cv.gates.loss import LogSoftmax
 
 if TYPE_CHECKING:
+    from tinygrad_cv.engine.gate import UnaryGate
     from tinygrad_cv.engine.tensor import Tensor
 
 # Klambauer et al. 2017, "Self-normalizing neural networks", equation 14
@@ -19,9 +22,9 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 
 
 @tensor_method()
-def relu(input: Tensor) -> Tensor:
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(0, input), elementwise; the gradient at 0 is 0."""
-    return gates.Relu()(input)
+    return update("relu", input, gates.Relu()) if inplace else gates.Relu()(input)
 
 
 @tensor_method()
@@ -36,22 +39,38 @@ def tanh(input: Tensor) -> Tensor:
     return gates.Tanh()(float_tensor(input, "tanh"))
 
 
-@tensor_method()
-def log_softmax(input: Tensor, dim: int) -> Tensor:
-    """input - log Σ exp(input) along `dim`; scores of 1e4 do not overflow."""
-    return LogSoftmax(dim)(float_tensor(input, "log_softmax"))
+def _log_softmax(where: str, input: Tensor, dim: int, dtype: Any) -> Any:
+    input = float_tensor(input, where) if dtype is None else to(input, dtype)
+    axis = dim_index(where, dim, input.ndim)
+    return LogSoftmax(axis if input.ndim else None)(input)
 
 
 @tensor_method()
-def softmax(input: Tensor, dim: int) -> Tensor:
-    """exp(input) / Σ exp(input) along `dim`: positive, and 1 in sum."""
-    return Exp()(LogSoftmax(dim)(float_tensor(input, "softmax")))
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """input - log Σ exp(input) along `dim`; scores of 1e4 do not overflow.
+
+    `dtype` is what the input is converted to first.
+    """
+    return _log_softmax("log_softmax", input, dim, dtype)
 
 
-def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+@tensor_method()
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """exp(input) / Σ exp(input) along `dim`: positive, and 1 in sum.
+
+    `dtype` is what the input is converted to first.
+    """
+    return Exp()(_log_softmax("softmax", input, dim, dtype))
+
+
+def _elementwise(where: str, gate: UnaryGate, input: Tensor, inplace: bool) -> Any:
+    require_float(where, input)
+    return update(where, input, gate) if inplace else gate(input)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """input where positive, negative_slope * input elsewhere; the gradient at 0 is the slope."""
-    require_float("leaky_relu", input)
-    return gates.LeakyRelu(negative_slope)(input)
+    return _elementwise("leaky_relu", gates.LeakyRelu(negative_slope), input, inplace)
 
 
 @tensor_method()
@@ -88,19 +107,17 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return gates.Prelu()(input, weight)
 
 
-def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """input where positive, alpha * (exp(input) - 1) elsewhere."""
-    require_float("elu", input)
-    return gates.Elu(alpha)(input)
+    return _elementwise("elu", gates.Elu(alpha), input, inplace)
 
 
-def selu(input: Tensor) -> Tensor:
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """elu with the scale and alpha that keep mean 0 and variance 1 through deep networks."""
-    require_float("selu", input)
-    return gates.Elu(_SELU_ALPHA, _SELU_SCALE)(input)
+    return _elementwise("selu", gates.Elu(_SELU_ALPHA, _SELU_SCALE), input, inplace)
 
 
-def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """input where positive, alpha * (exp(input / alpha) - 1) elsewhere: smooth at 0 for any alpha.
 
     Raises
@@ -108,10 +125,9 @@ def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     ValueError
         An alpha of 0.
     """
-    require_float("celu", input)
     if alpha == 0:
         raise ValueError("celu: alpha must not be 0, since input is divided by it")
-    return gates.Elu(alpha, 1.0, alpha)(input)
+    return _elementwise("celu", gates.Elu(alpha, 1.0, alpha), input, inplace)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -135,16 +151,14 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
 
 
-def silu(input: Tensor) -> Tensor:
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """input * sigmoid(input), also called swish."""
-    require_float("silu", input)
-    return gates.Silu()(input)
+    return _elementwise("silu", gates.Silu(), input, inplace)
 
 
-def mish(input: Tensor) -> Tensor:
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """input * tanh(softplus(input))."""
-    require_float("mish", input)
-    return gates.Mish()(input)
+    return _elementwise("mish", gates.Mish(), input, inplace)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -158,7 +172,9 @@ def softsign(input: Tensor) -> Tensor:
     return gates.Softsign()(float_tensor(input, "softsign"))
 
 
-def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+def hardtanh(
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Tensor:
     """input limited to [min_val, max_val]; the gradient at both ends is 0.
 
     Raises
@@ -166,28 +182,24 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tens
     ValueError
         min_val above max_val.
     """
-    require_float("hardtanh", input)
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
-    return gates.Hardtanh(min_val, max_val)(input)
+    return _elementwise("hardtanh", gates.Hardtanh(min_val, max_val), input, inplace)
 
 
-def relu6(input: Tensor) -> Tensor:
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """input limited to [0, 6]; the gradient at both ends is 0."""
-    require_float("relu6", input)
-    return gates.Hardtanh(0, 6)(input)
+    return _elementwise("relu6", gates.Hardtanh(0, 6), input, inplace)
 
 
-def hardswish(input: Tensor) -> Tensor:
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """input * relu6(input + 3) / 6."""
-    require_float("hardswish", input)
-    return gates.Hardswish()(input)
+    return _elementwise("hardswish", gates.Hardswish(), input, inplace)
 
 
-def hardsigmoid(input: Tensor) -> Tensor:
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """relu6(input + 3) / 6."""
-    require_float("hardsigmoid", input)
-    return gates.Hardsigmoid()(input)
+    return _elementwise("hardsigmoid", gates.Hardsigmoid(), input, inplace)
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -196,9 +208,9 @@ def logsigmoid(input: Tensor) -> Tensor:
     return gates.LogSigmoid()(input)
 
 
-def threshold(input: Tensor, threshold: float, value: float) -> Tensor:
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """input where it is above `threshold`, `value` elsewhere."""
-    return gates.Threshold(threshold, value)(input)
+    return _elementwise("threshold", gates.Threshold(threshold, value), input, inplace)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:

@@ -132,6 +132,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
                 input = gates.Cast("float32")(input)
             elif exponent < 0:
                 raise ValueError(f"pow: integers to the negative power {exponent}; use floats")
+            elif input.array.dtype.kind == "b":
+                input = gates.Cast("int64")(input)  # NumPy would make int8
         return gates.PowScalar(exponent)(input)
     return gates.Pow()(input, exponent)
 

@@ -35,7 +35,7 @@ def _at(input: Tensor, indices: Any, axis: int) -> Tensor:
     """The elements that the indices name along a dimension, which has their length in the result."""
     shape = input.array.shape
     inner = math.prod(shape[axis + 1 :])
-    rows = indices.reshape(math.prod(shape[:axis]), -1, inner)
+    rows = indices.reshape(math.prod(shape[:axis]), indices.shape[axis], inner)
     starts = np.arange(rows.shape[0]).reshape(-1, 1, 1) * (shape[axis] * inner)
     places = starts + rows * inner + np.arange(inner)
     return Take(places.reshape(indices.shape))(input)

@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from tinygrad_cv.engine.gate import OUT, BinaryGate, UnaryGate
+from tinygrad_cv.engine.masking import below_mask
 from tinygrad_cv.gates.broadcast import unbroadcast
-from tinygrad_cv.gates.chain import Keep, array_of, chain, quiet
+from tinygrad_cv.gates.chain import Keep, ZeroOr, array_of, chain, quiet
 from tinygrad_cv.gates.choice import Where
 from tinygrad_cv.gates.erf import Erf, erf
 from tinygrad_cv.gates.exponential import Exp
@@ -70,7 +71,9 @@ class Tanh(UnaryGate):
 
     def backward(self, grad):
         (y,) = self.saved
-        return (chain(grad, 1 - y * y),)
+        if below_mask.get():
+            return (ZeroOr()(grad, 1 - y * y),)
+        return (grad - grad * y * y,)  # a number on the left costs twice as much as an array
 
 
 class LeakyRelu(UnaryGate):

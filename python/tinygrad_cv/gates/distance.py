@@ -51,7 +51,7 @@ class EuclideanDistance(Gate):
 def pull(weight, a, b):
     """Σ_j weight[i, j] (a_i - b_j), as two products instead of all differences."""
     # Counted from the middle of b, so that rows far from 0 lose nothing to cancellation.
-    middle = array_of(b).mean(axis=-2, keepdims=True)
+    middle = array_of(b).mean(axis=-2, keepdims=True) if b.shape[-2] else 0.0
     total = Expand(a.shape)(Sum((weight.ndim - 1,), True)(weight))
     return total * (a - middle) - Matmul()(weight, b - middle)
 

@@ -50,7 +50,7 @@ class Sum(_Reduction):
     def forward(self, x):
         self.saved = ()
         self.x_shape = x.shape
-        return x.sum(axis=self.axes, keepdims=self.keepdims)
+        return np.add.reduce(x, axis=self.axes, keepdims=self.keepdims)
 
     def backward(self, grad):
         return (self.spread(grad),)
@@ -144,7 +144,7 @@ class Var(_Reduction):
     Local gradient: 2 (x - mean) / (n - correction).
     """
 
-    __slots__ = ("correction", "divisor")
+    __slots__ = ("correction", "first")
     saved_from: ClassVar[tuple[int, ...]] = (0,)
 
     def __init__(self, axes, keepdims, correction):
@@ -155,16 +155,26 @@ class Var(_Reduction):
     def forward(self, x):
         self.saved = (x,)
         self.x_shape = x.shape
-        count = self.count()
-        self.divisor = max(count - self.correction, 0)
-        centred = x - x.sum(axis=self.axes, keepdims=True) / x.dtype.type(count)
+        # Counted from the first element, the deviations of equals are exactly 0.
+        axes = range(x.ndim) if self.axes is None else self.axes
+        self.first = x[tuple([slice(1) if i in axes else slice(None) for i in range(x.ndim)])]
+        centred = self.centre(x)
         squares = (centred * centred).sum(axis=self.axes, keepdims=self.keepdims)
-        return squares / x.dtype.type(self.divisor)
+        return squares / x.dtype.type(self.divisor())
+
+    def divisor(self):
+        return max(self.count() - self.correction, 0)
+
+    def centre(self, x):
+        """x - mean."""
+        if not self.count():
+            return x
+        shifted = x - self.first
+        return shifted - Mean(self.axes, True)(shifted)
 
     def backward(self, grad):
         (x,) = self.saved
-        centred = x - Mean(self.axes, True)(x)
-        return (chain(self.spread(grad * 2 / self.divisor), centred),)
+        return (chain(self.spread(grad * 2 / self.divisor()), self.centre(x)),)
 
 
 class Std(Var):
@@ -184,8 +194,8 @@ class Std(Var):
 
     def backward(self, grad):
         x, y = self.saved
-        centred = x - Mean(self.axes, True)(x)
-        return (chain(self.spread(Over()(grad / self.divisor, y)), centred),)
+        weight = Over()(grad / self.divisor(), y)
+        return (chain(self.spread(weight), self.centre(x)),)
 
 
 class LogSumExp(_Reduction):
