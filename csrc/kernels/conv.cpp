@@ -13,6 +13,10 @@ namespace {
 
 const ConvTileKernels<float>& tile_kernels(float) { return TG_PICK(conv_tile_f32); }
 const ConvTileKernels<double>& tile_kernels(double) { return TG_PICK(conv_tile_f64); }
+const ConvDepthwiseKernels<float>& depthwise_kernels(float) { return TG_PICK(conv_depthwise_f32); }
+const ConvDepthwiseKernels<double>& depthwise_kernels(double) {
+    return TG_PICK(conv_depthwise_f64);
+}
 const ConvGradKernels<float>& grad_kernels(float) { return TG_PICK(conv_grad_f32); }
 const ConvGradKernels<double>& grad_kernels(double) { return TG_PICK(conv_grad_f64); }
 
@@ -59,12 +63,16 @@ void run_forward(const ConvPlan& plan, const T* x, const T* w, const ConvWeights
     const bool direct = plan.algo == ConvAlgo::direct;
     const Buffer<T> packed = make_buffer<T>(plan.run.K * plan.depth);
     const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
-    const Buffer<int64_t> offsets =
-        term_offsets(plan, plan.run.C / plan.run.groups, /*packed=*/!direct);
     const int64_t size = from.rows * plan.depth;
     for (int64_t group = 0; group < plan.run.groups; ++group) {
         kernels.pack(from, plan.tile_mr, w + group * group_step, packed.get() + group * size);
     }
+    if (plan.algo == ConvAlgo::depthwise) {
+        depthwise_kernels(T()).forward(plan, x, packed.get(), bias, relu, y, scratch.get());
+        return;
+    }
+    const Buffer<int64_t> offsets =
+        term_offsets(plan, plan.run.C / plan.run.groups, /*packed=*/!direct);
     (direct ? kernels.direct : kernels.gemm)(plan, x, packed.get(), offsets.get(), bias, relu, y,
                                              scratch.get());
 }
@@ -91,8 +99,12 @@ void conv2d_backward_input(const Conv2dShape& g, const ConvPlan& plan, const T* 
         run_forward<T>(plan, gy, w + taps - 1, from, k_group * c_group * taps, nullptr, false, gx);
         return;
     }
-    const Buffer<T> packed = make_buffer<T>(g.K * plan.depth);
     const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
+    if (plan.algo == ConvAlgo::depthwise) {
+        depthwise_kernels(T()).backward_input(plan, gy, w, gx, scratch.get());
+        return;
+    }
+    const Buffer<T> packed = make_buffer<T>(g.K * plan.depth);
     const Buffer<int64_t> offsets = term_offsets(plan, plan.channels, /*packed=*/false);
     for (int64_t group = 0; group < g.groups; ++group) {
         for (int64_t c = 0; c < c_group; c += plan.channels) {
@@ -125,14 +137,15 @@ void conv2d_backward_weight(const Conv2dShape& g, const ConvPlan& plan, const T*
             return;
         }
     }
-    const ConvGradKernels<T>& kernels = grad_kernels(T());
+    const auto run = plan.algo == ConvAlgo::depthwise ? depthwise_kernels(T()).backward_weight
+                                                      : grad_kernels(T()).dot;
     if (plan.chunks == 1) {
-        kernels.dot(plan, x, gy, gw, scratch.get());
+        run(plan, x, gy, gw, scratch.get());
         return;
     }
     const Buffer<T> partial = make_buffer<T>(plan.chunks * count);
-    kernels.dot(plan, x, gy, partial.get(), scratch.get());
-    kernels.sum_chunks(plan.chunks, count, plan.team, partial.get(), gw);
+    run(plan, x, gy, partial.get(), scratch.get());
+    grad_kernels(T()).sum_chunks(plan.chunks, count, plan.team, partial.get(), gw);
 }
 
 #define TG_INSTANTIATE(T)                                                                      \

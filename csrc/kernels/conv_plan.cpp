@@ -210,6 +210,34 @@ void lay_dot(ConvPlan& p, int64_t elem, const Machine& m) {
     p.team = int(std::min<int64_t>(p.team, p.chunks * shares));
 }
 
+bool depthwise_fits(const Conv2dShape& g) {
+    return g.groups == g.C && g.K == g.C && g.R == g.S && (g.R == 3 || g.R == 5) && g.sh == g.sw &&
+           g.sh <= 2 && g.dh * g.dw == 1 && std::max(g.ph, g.pw) <= g.R;
+}
+
+// Forward and backward_weight: some rows of one plane at a time.
+void lay_depthwise(ConvPlan& p, int64_t elem, const Machine& m) {
+    const Conv2dShape& g = p.run;
+    p.algo = ConvAlgo::depthwise;
+    p.why = "one kernel for each channel, 3 x 3 or 5 x 5";
+    lay_rows(p, round_up(g.Q, p.panel / 2));
+    const int64_t rows = (m.l2 / 4 / elem / p.row - g.R) / g.sh;
+    p.rows = std::clamp<int64_t>(rows / 4 * 4, 4, round_up(g.P, 4));
+    p.in_rows = rows_read(g, p.rows);
+    p.scratch = round_up(p.in_rows * p.row, 64);
+}
+
+// backward_input under stride 2: the gradient's rows between zeros, and a row of gx.
+void lay_depthwise_gather(ConvPlan& p) {
+    const Conv2dShape& g = p.run;
+    const int64_t lanes = p.panel / 2;
+    p.algo = ConvAlgo::depthwise;
+    p.why = "one kernel for each channel, 3 x 3 or 5 x 5, stride 2";
+    const int64_t columns = round_up(ceil_div(g.W + g.pw, 2), lanes);
+    p.row = g.R + std::max(g.Q, columns) + lanes;
+    p.scratch = round_up(g.P * p.row + 2 * columns + 2 * lanes, 64);
+}
+
 // As in lay_dot, threads may not matter here.
 void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
     const int64_t side = p.algo == ConvAlgo::winograd4 ? 6 : 4, points = side * side;
@@ -269,6 +297,11 @@ void choose_backward_weight(ConvPlan& p, int64_t elem, const Machine& m, const C
         lay_winograd_gradient(p, m);
         return;
     }
+    if (depthwise_fits(p.conv) && (automatic || o.forced == ConvAlgo::depthwise)) {
+        lay_depthwise(p, elem, m);
+        p.chunks = p.conv.N;  // one partial sum for each image
+        return;
+    }
     p.algo = ConvAlgo::gemm;
     p.why = forced ? "Winograd serves 3 x 3, stride 1, float32, not exact: gemm instead"
                    : "products of gradient rows and input rows, summed over pixels";
@@ -285,6 +318,10 @@ void choose_forward(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptio
         p.algo = forced ? o.forced : ConvAlgo::winograd4;
         p.why = forced ? "forced" : "3 x 3, stride 1, float32, at least 16 channels on both sides";
         lay_winograd(p, m);
+        return;
+    }
+    if (depthwise_fits(g) && (automatic || o.forced == ConvAlgo::depthwise)) {
+        lay_depthwise(p, elem, m);
         return;
     }
     if (o.forced == ConvAlgo::direct || (o.forced != ConvAlgo::gemm && direct_pays(p))) {
@@ -313,6 +350,8 @@ const char* conv_algo_name(ConvAlgo algo) noexcept {
             return "direct";
         case ConvAlgo::gemm:
             return "gemm";
+        case ConvAlgo::depthwise:
+            return "depthwise";
         case ConvAlgo::winograd2:
             return "winograd2";
         case ConvAlgo::winograd4:
@@ -384,6 +423,12 @@ ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Ma
     if (pass == ConvPass::backward_input) {
         const Conv2dShape f = flipped_shape(g);
         const bool can_flip = g.sh == 1 && g.sw == 1 && f.ph >= 0 && f.pw >= 0;
+        const bool gathers = g.sh == 2 && depthwise_fits(g);
+        if (gathers &&
+            (options.forced == ConvAlgo::automatic || options.forced == ConvAlgo::depthwise)) {
+            lay_depthwise_gather(p);
+            return p;
+        }
         if (!can_flip) {
             p.algo = ConvAlgo::gemm;
             p.why = "stride above 1 or padding above kernel - 1: products scattered into planes";
