@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import e, inf, nan, pi
 from typing import Any
 
 from tinygrad_cv import functional as functional
@@ -33,7 +34,9 @@ from tinygrad_cv.engine import (
     enable_grad,
     from_numpy,
     grad,
+    inference_mode,
     is_grad_enabled,
+    is_tensor,
     manual_seed,
     no_grad,
     set_grad_enabled,
@@ -46,6 +49,7 @@ from tinygrad_cv.functional import *  # noqa: F403
 _LAZY = {
     "autograd": "tinygrad_cv.autograd",
     "backends": "tinygrad_cv.backends",
+    "cuda": "tinygrad_cv.cuda",
     "data": "tinygrad_cv.data",
     "linalg": "tinygrad_cv.linalg",
     "models": "tinygrad_cv.models",
@@ -81,6 +85,7 @@ __all__ = [
     "detect_anomaly",
     "device",
     "double",
+    "e",
     "enable_grad",
     "float",
     "float16",
@@ -89,15 +94,20 @@ __all__ = [
     "from_numpy",
     "grad",
     "half",
+    "inf",
+    "inference_mode",
     "int",
     "int8",
     "int16",
     "int32",
     "int64",
     "is_grad_enabled",
+    "is_tensor",
     "long",
     "manual_seed",
+    "nan",
     "no_grad",
+    "pi",
     "set_grad_enabled",
     "short",
     "tensor",
