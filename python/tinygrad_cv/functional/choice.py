@@ -99,7 +99,12 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return gates.Where(chosen)(input, other)
 
 
-setattr(Tensor, "where", lambda self, condition, other: where(condition, self, other))  # noqa: B010
+def _tensor_where(self: Tensor, condition: Tensor, other: Any) -> Any:
+    """The tensor where the condition is true, `other` elsewhere; see the function `where`."""
+    return where(condition, self, other)
+
+
+setattr(Tensor, "where", _tensor_where)  # noqa: B010
 
 
 @tensor_method()
