@@ -96,7 +96,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         return tuple([wrap(index) for index in np.nonzero(chosen)])
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         input, other = same_dtype("where", input, other)
-    return gates.Where(chosen)(input, other)
+    return gates.Where(chosen.copy())(input, other)  # the graph's own, should it be written to
 
 
 def _tensor_where(self: Tensor, condition: Tensor, other: Any) -> Any:
@@ -131,4 +131,4 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         value = wrap(np.asarray(value).astype(input.dtype))
     if value.ndim:
         raise ValueError(f"masked_fill: value must be one number, got shape {value.shape}")
-    return gates.Where(mask.array)(value.to(input.dtype), input)
+    return gates.Where(mask.array.copy())(value.to(input.dtype), input)
