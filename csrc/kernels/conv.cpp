@@ -41,13 +41,9 @@ void run_winograd(const ConvPlan& plan, const float* x, const float* w, const Co
                   int64_t group_step, const float* bias, bool relu, float* y) {
     const bool four = plan.algo == ConvAlgo::winograd4;
     const ConvWinogradKernels& kernels = four ? TG_PICK(conv_winograd4) : TG_PICK(conv_winograd2);
-    const int64_t size = from.rows * from.outer_count * (four ? 36 : 16);
-    const Buffer<float> packed = make_buffer<float>(plan.run.groups * size);
+    const Buffer<float> shared = make_buffer<float>(plan.shared);
     const Buffer<float> scratch = make_buffer<float>(plan.scratch * plan.team);
-    for (int64_t group = 0; group < plan.run.groups; ++group) {
-        kernels.pack(plan, from, w + group * group_step, packed.get() + group * size);
-    }
-    kernels.forward(plan, x, packed.get(), bias, relu, y, scratch.get());
+    kernels.forward(plan, from, group_step, x, w, bias, relu, y, shared.get(), scratch.get());
 }
 
 // y = the plan's forward convolution of x; `from` says how w lies (flipped for backward_input).

@@ -57,9 +57,10 @@ struct ConvPlan {
     int64_t panel;       // pixels of a register tile
     int64_t phase, row;  // elements from phase to phase and from padded row to padded row
     int64_t rows;        // output rows of a job (direct); output channels of a block (dot);
-                         // tiles that all threads transform together (Winograd gradient), 0: apart
+                         // rows of tiles of a job or chunk (Winograd); tiles that all threads
+                         // transform together (Winograd gradient), 0: apart
     int64_t pixels;      // output pixels of a block (gemm), tiles (Winograd)
-    int64_t channels;    // input channels of a job (gradients)
+    int64_t channels;    // input channels of a job (gradients) or of one step (Winograd; 0: all)
     int64_t k_splits;    // jobs that share one block of pixels
     int64_t chunks;      // partial sums of backward_weight, each over a fixed range of blocks
     int64_t x_step, y_step;   // from tile to tile, of x and of the gradient (Winograd gradient)
@@ -116,12 +117,11 @@ struct ConvGradKernels {
     // gw[i] = partial[0][i] + partial[1][i] + ..., in this order
     void (*sum_chunks)(int64_t chunks, int64_t count, int team, const T* partial, T* gw) noexcept;
 };
-// wp: [group][tile][transform point][input channel][rows of the tile].
+// w as it lies, `from` for one group, group_step elements to the next.
 struct ConvWinogradKernels {
-    void (*pack)(const ConvPlan& plan, const ConvWeights& from, const float* w,
-                 float* packed) noexcept;
-    void (*forward)(const ConvPlan& plan, const float* x, const float* wp, const float* bias,
-                    bool relu, float* y, float* scratch) noexcept;
+    void (*forward)(const ConvPlan& plan, const ConvWeights& from, int64_t group_step,
+                    const float* x, const float* w, const float* bias, bool relu, float* y,
+                    float* shared, float* scratch) noexcept;
 };
 struct ConvWinogradGradKernels {
     void (*backward_weight)(const ConvPlan& plan, const float* x, const float* gy, float* gw,

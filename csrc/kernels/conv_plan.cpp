@@ -130,21 +130,47 @@ Conv2dShape tile_shape(const Conv2dShape& g, int64_t m) {
     return t;
 }
 
+// Elements of the transposed padded rows of `rows` rows of tiles, `lanes` channels wide.
+int64_t turned_rows(const Conv2dShape& tiles, int64_t rows, int64_t lanes) {
+    return (std::min(rows, tiles.P) * tiles.sh + 2) * (tiles.Q * tiles.sw + 2) * lanes;
+}
+
 void lay_winograd(ConvPlan& p, const Machine& m) {
     const int64_t side = p.algo == ConvAlgo::winograd4 ? 6 : 4, points = side * side;
     p.run = tile_shape(p.conv, side - 2);
     const Conv2dShape& g = p.run;
-    lay_rows(p, g.Q);
-    const int64_t all = g.N * g.P * g.Q, lanes = p.panel / 2, c_group = g.C / g.groups;
-    // V of a block takes about half of L2: the kernels of one tile of channels want the rest.
-    int64_t pixels = m.l2 * 6 / 10 / 4 / (points * c_group);
-    pixels = std::min({pixels, int64_t(64), ceil_div(all * g.groups, wanted_jobs(m))});
-    pixels = std::max(pixels / p.panel, int64_t(1)) * p.panel;
-    p.pixels = round_up(ceil_div(all, ceil_div(all, pixels)), p.panel);
-    p.in_rows = block_rows(g, p.pixels);
-    p.scratch = points * (p.pixels * c_group + lanes) + p.tile_mr * 2 * points * lanes;
-    p.scratch = round_up(p.scratch + p.in_rows * p.row + lanes, 64);
-    split_channels(p, ceil_div(all, p.pixels) * g.groups, m);
+    const int64_t lanes = p.panel / 2, all = g.N * g.P, c_group = g.C / g.groups;
+    const int64_t columns = round_up(c_group, lanes), l2 = m.l2 / 4;
+    const int64_t panels = ceil_div(g.K / g.groups, p.panel);
+    const int64_t u_panel = points * c_group * p.panel;
+    const bool blocks = u_panel + 2 * p.tile_mr * points * columns <= l2;
+    int64_t rows;
+    if (blocks) {
+        // X of a block beside one panel of U in L2, not more than some 60 tiles.
+        const int64_t tiles = std::min<int64_t>((l2 - u_panel) / (points * columns), 60);
+        rows = std::min(tiles / g.Q, ceil_div(all * g.groups, wanted_jobs(m)));
+    } else {
+        constexpr int64_t kShared = int64_t(4) << 20;  // elements of X of a chunk, 16 MB; M in L2
+        rows = std::min(kShared / (points * columns), l2 * 3 / 10 / (points * p.panel)) / g.Q;
+    }
+    p.rows = ceil_div(all, ceil_div(all, std::clamp<int64_t>(rows, 1, all)));
+    p.pixels = p.rows * g.Q;
+    const int64_t lines =
+        std::max(turned_rows(g, p.rows, lanes), p.rows * g.sh * p.conv.Q * p.panel);
+    if (blocks) {
+        p.shared = g.groups * panels * u_panel;
+        p.scratch = points * (p.pixels * columns + lanes) + points * p.pixels * p.panel + lines;
+        const int64_t jobs = ceil_div(all, p.rows) * g.groups;
+        if (jobs < 2 * m.threads) {
+            p.k_splits = std::min(panels, ceil_div(2 * m.threads, jobs));
+        }
+        p.team = int(std::min<int64_t>(p.team, jobs * p.k_splits));
+    } else {
+        p.channels = std::min<int64_t>(64, columns);
+        p.shared = points * (p.pixels * columns + lanes);
+        p.scratch = points * (p.channels * p.panel + lanes) + points * p.pixels * p.panel + lines;
+    }
+    p.scratch = round_up(p.scratch, 64);
 }
 
 void lay_scatter(ConvPlan& p, int64_t elem, const Machine& m) {
@@ -196,10 +222,7 @@ void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
     p.x_step = odd(columns);
     p.y_step = odd(k_group);
     const int64_t tile = points * (p.x_step + p.y_step), sums = points * k_group * columns;
-    const int64_t lines = [&](int64_t tiles) {
-        const int64_t rows = std::min(g.P, (tiles - 2) / g.Q + 2) * (side - 2) + 2;
-        return rows * (g.Q * (side - 2) + 2) * lanes;
-    }(64);
+    const int64_t lines = turned_rows(g, 62 / g.Q + 2, lanes);  // rows that 64 tiles touch
     const bool apart = sums * 4 <= m.l2;
     p.pixels = std::min<int64_t>(64, all);
     if (apart) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import e, inf, nan, pi
 from typing import Any
 
+import tinygrad_cv._openmp  # noqa: F401  first: loads the extension
 from tinygrad_cv import functional as functional
 from tinygrad_cv._core import __version__
 from tinygrad_cv.backends import use_backend

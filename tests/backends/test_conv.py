@@ -180,6 +180,8 @@ CASES = [
     case(2, 3, 40, 20, 7, stride=2, padding=3),
     case(1, 3, 59, 13, 11, stride=4, padding=2),
     case(9, 20, 4, 31, 3, padding=1),  # panels cross images
+    case(2, 200, 5, 70, 3, padding=1),  # Winograd by panels, its gradient together
+    case(2, 70, 5, 200, 3, padding=1),
     case(2, 37, 9, 25, 1),
     case(2, 16, 13, 24, 1, stride=2),
     case(2, 16, 13, 24, 3, stride=2, padding=1),
@@ -333,7 +335,7 @@ PLANS = [
     (case(64, 64, 32, 64, 3, padding=1), "forward", "winograd4"),
     (case(64, 64, 32, 64, 3, padding=1), "backward_input", "winograd4"),
     (case(64, 64, 32, 64, 3, padding=1), "backward_weight", "winograd4"),
-    (case(8, 64, 32, 64, 3, padding=1, dilation=2), "forward", "direct"),
+    (case(8, 64, 32, 64, 3, padding=2, dilation=2), "forward", "direct"),
     (case(8, 144, 56, 144, 3, padding=1, groups=144), "forward", "direct"),
     (case(8, 128, 56, 128, 3, stride=2, padding=1), "backward_input", "gemm"),
     (case(8, 128, 56, 128, 3, stride=2, padding=1), "backward_weight", "gemm"),

@@ -138,7 +138,18 @@ from tinygrad_cv.functional.joining import (
     unbind,
     vstack,
 )
-from tinygrad_cv.functional.linalg import addmm, baddbmm, bmm, dot, linear, matmul, mm, mv, outer
+from tinygrad_cv.functional.linalg import (
+    addmm,
+    baddbmm,
+    bmm,
+    dot,
+    kron,
+    linear,
+    matmul,
+    mm,
+    mv,
+    outer,
+)
 from tinygrad_cv.functional.loss import cross_entropy
 from tinygrad_cv.functional.norms import norm
 from tinygrad_cv.functional.padding import pad
@@ -286,6 +297,7 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "kron",
     "le",
     "leaky_relu",
     "lerp",

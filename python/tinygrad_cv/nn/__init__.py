@@ -33,6 +33,7 @@ from tinygrad_cv.nn.activation import (
     Tanh,
     Threshold,
 )
+from tinygrad_cv.nn.attention import MultiheadAttention
 from tinygrad_cv.nn.containers import ModuleDict, ModuleList, Sequential
 from tinygrad_cv.nn.conv import Conv2d
 from tinygrad_cv.nn.dropout import Dropout
@@ -70,6 +71,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "PReLU",
     "Parameter",
     "ReLU",
