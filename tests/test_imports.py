@@ -21,12 +21,14 @@ MAY_IMPORT = {
     "files": set(),
     "optional": set(),
     "config": {"_core"},
+    "_openmp": set(),
     "backends": {"_core"},
     "engine": set(),
     "gates": {"engine", "backends"},
     "functional": {"gates", "engine", "backends"},
     "linalg": {"functional"},
     "autograd": {"engine"},
+    "cuda": {"engine"},
     "serialization": {"engine", "files", "optional"},
     "nn": {"functional", "engine"},
     "optim": {"engine", "backends"},
@@ -39,7 +41,7 @@ MAY_IMPORT = {
         "optional",
     },
     "viz": {"training", "nn", "data", "functional", "engine", "files", "optional"},
-    "__init__": {"functional", "engine", "backends", "dtypes", "_core"},
+    "__init__": {"functional", "engine", "backends", "dtypes", "_core", "_openmp"},
     "__main__": {"cli"},
 }  # fmt: skip
 # The command line stands on top and may import all of them.
