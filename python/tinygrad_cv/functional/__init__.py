@@ -145,7 +145,16 @@ from tinygrad_cv.functional.linalg import (
     mv,
     outer,
 )
-from tinygrad_cv.functional.loss import cross_entropy
+from tinygrad_cv.functional.loss import cross_entropy, nll_loss
+from tinygrad_cv.functional.margin_loss import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    multiclass_svm_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+)
 from tinygrad_cv.functional.norms import norm
 from tinygrad_cv.functional.padding import pad
 from tinygrad_cv.functional.pool import avg_pool2d, max_pool2d
@@ -159,6 +168,16 @@ from tinygrad_cv.functional.reduction import (
     std,
     sum,
     var,
+)
+from tinygrad_cv.functional.regression_loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    gaussian_nll_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    smooth_l1_loss,
 )
 from tinygrad_cv.functional.regularization import dropout
 from tinygrad_cv.functional.rounding import abs, ceil, floor, nan_to_num, round, sign, trunc
@@ -182,6 +201,7 @@ from tinygrad_cv.functional.shape import (
     unflatten,
     unsqueeze,
 )
+from tinygrad_cv.functional.similarity import cosine_similarity, normalize, pairwise_distance
 from tinygrad_cv.functional.trigonometry import atan2, cos, erf, hypot, sin, tan
 from tinygrad_cv.functional.windows import fold, unfold
 
@@ -201,6 +221,8 @@ __all__ = [
     "atan2",
     "avg_pool2d",
     "baddbmm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "bitwise_and",
     "bitwise_not",
     "bitwise_or",
@@ -221,6 +243,8 @@ __all__ = [
     "conv2d",
     "conv_output_size",
     "cos",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "count_nonzero",
     "cross_entropy",
     "cumprod",
@@ -249,6 +273,7 @@ __all__ = [
     "full",
     "full_like",
     "gather",
+    "gaussian_nll_loss",
     "ge",
     "gelu",
     "glu",
@@ -256,6 +281,8 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hinge_embedding_loss",
+    "huber_loss",
     "hypot",
     "index_add",
     "index_copy",
@@ -265,7 +292,9 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "kl_div",
     "kron",
+    "l1_loss",
     "le",
     "leaky_relu",
     "lerp",
@@ -284,6 +313,7 @@ __all__ = [
     "logsigmoid",
     "logsumexp",
     "lt",
+    "margin_ranking_loss",
     "masked_fill",
     "masked_select",
     "matmul",
@@ -300,19 +330,25 @@ __all__ = [
     "mm",
     "moveaxis",
     "movedim",
+    "mse_loss",
     "mul",
+    "multi_margin_loss",
+    "multiclass_svm_loss",
     "mv",
     "nan_to_num",
     "narrow",
     "ne",
     "neg",
+    "nll_loss",
     "nonzero",
     "norm",
+    "normalize",
     "one_hot",
     "ones",
     "ones_like",
     "outer",
     "pad",
+    "pairwise_distance",
     "permute",
     "positive",
     "pow",
@@ -342,6 +378,8 @@ __all__ = [
     "sign",
     "silu",
     "sin",
+    "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softplus",
     "softsign",
@@ -367,6 +405,7 @@ __all__ = [
     "trace",
     "transpose",
     "tril",
+    "triplet_margin_loss",
     "triu",
     "trunc",
     "unbind",
