@@ -150,7 +150,16 @@ from tinygrad_cv.functional.linalg import (
     mv,
     outer,
 )
-from tinygrad_cv.functional.loss import cross_entropy
+from tinygrad_cv.functional.loss import cross_entropy, nll_loss
+from tinygrad_cv.functional.margin_loss import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    multiclass_svm_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+)
 from tinygrad_cv.functional.norms import norm
 from tinygrad_cv.functional.padding import pad
 from tinygrad_cv.functional.pool import avg_pool2d, max_pool2d
@@ -164,6 +173,16 @@ from tinygrad_cv.functional.reduction import (
     std,
     sum,
     var,
+)
+from tinygrad_cv.functional.regression_loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    gaussian_nll_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    smooth_l1_loss,
 )
 from tinygrad_cv.functional.regularization import dropout
 from tinygrad_cv.functional.rounding import abs, ceil, floor, nan_to_num, round, sign, trunc
@@ -187,6 +206,7 @@ from tinygrad_cv.functional.shape import (
     unflatten,
     unsqueeze,
 )
+from tinygrad_cv.functional.similarity import cosine_similarity, normalize, pairwise_distance
 from tinygrad_cv.functional.synonyms import (
     absolute,
     clip,
@@ -225,6 +245,8 @@ __all__ = [
     "atan2",
     "avg_pool2d",
     "baddbmm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "bincount",
     "bitwise_and",
     "bitwise_not",
@@ -247,6 +269,8 @@ __all__ = [
     "conv2d",
     "conv_output_size",
     "cos",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "count_nonzero",
     "cross_entropy",
     "cumprod",
@@ -277,6 +301,7 @@ __all__ = [
     "full",
     "full_like",
     "gather",
+    "gaussian_nll_loss",
     "ge",
     "gelu",
     "glu",
@@ -286,7 +311,9 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hinge_embedding_loss",
     "hstack",
+    "huber_loss",
     "hypot",
     "index_add",
     "index_copy",
@@ -297,7 +324,9 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "kl_div",
     "kron",
+    "l1_loss",
     "le",
     "leaky_relu",
     "lerp",
@@ -318,6 +347,7 @@ __all__ = [
     "logsigmoid",
     "logsumexp",
     "lt",
+    "margin_ranking_loss",
     "masked_fill",
     "masked_select",
     "matmul",
@@ -334,7 +364,10 @@ __all__ = [
     "mm",
     "moveaxis",
     "movedim",
+    "mse_loss",
     "mul",
+    "multi_margin_loss",
+    "multiclass_svm_loss",
     "multiply",
     "mv",
     "nan_to_num",
@@ -342,8 +375,10 @@ __all__ = [
     "ne",
     "neg",
     "negative",
+    "nll_loss",
     "nonzero",
     "norm",
+    "normalize",
     "not_equal",
     "numel",
     "one_hot",
@@ -351,6 +386,7 @@ __all__ = [
     "ones_like",
     "outer",
     "pad",
+    "pairwise_distance",
     "permute",
     "positive",
     "pow",
@@ -380,6 +416,8 @@ __all__ = [
     "sign",
     "silu",
     "sin",
+    "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softplus",
     "softsign",
@@ -406,6 +444,7 @@ __all__ = [
     "trace",
     "transpose",
     "tril",
+    "triplet_margin_loss",
     "triu",
     "true_divide",
     "trunc",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_cv.optional import require
+from tinygrad_cv.testing import network_operations
 from tinygrad_cv.testing.samples import (
     along,
     broadcast,
@@ -19,7 +20,6 @@ from tinygrad_cv.testing.samples import (
     filled,
     gathered,
     indexed,
-    labelled,
     listed,
     masked,
     padded,
@@ -212,9 +212,8 @@ SAMPLERS: dict[str, Sampler] = {
     "fold": calls((1, 4, 6), ((3, 4), 2), ((5, 4), 2, 2, 0, 1)),
     "max_pool2d": pool("max"),
     "unfold": calls((1, 2, 3, 4), (2,), ((1, 3), 1, 1), (2, 2, 1, 2)),
-    # losses and what trains
-    "cross_entropy": labelled,
     "dropout": dropped,
+    **network_operations.SAMPLERS,
 }
 
 # What has no gradient: factories, comparisons, indices, dtypes that hold no fractions.

@@ -131,7 +131,7 @@ def shapes(*choices: Any, settings: Any = None, distinct: bool = False, **limits
         if distinct:
             inputs = _apart(draw, chosen)
         else:
-            inputs = tuple(draw(arrays(shape, low=-3, high=3, **limits)) for shape in chosen)
+            inputs = tuple(draw(arrays(s, **{"low": -3, "high": 3, **limits})) for s in chosen)
         layout, options = draw(layouts()), _options(draw, settings)
         return Sample(lambda first, *others: fn(layout(first), *others, **options), inputs)
 
