@@ -150,6 +150,21 @@ def listed() -> Sampler:
     return sample
 
 
+def stacked(draw: Draw, fn: Fn) -> Sample:
+    """Two or three arrays of one shape as a list, and nothing else."""
+    shape = draw(st.sampled_from([(), (2,), (2, 3), (0, 2)]))
+    inputs = tuple(draw(arrays(shape)) for _ in range(draw(st.integers(1, 3))))
+    return Sample(lambda *tensors: fn(tensors), inputs)
+
+
+def limited(draw: Draw, fn: Fn) -> Sample:
+    """An array, and limits that are numbers or arrays themselves."""
+    if draw(st.booleans()):
+        return Sample(lambda x, low, high: fn(x, low, high), _apart(draw, [(2, 3), (3,), (2, 1)]))
+    low, high = draw(st.sampled_from([(-2.0, None), (None, 3.0), (-2.0, 3.0)]))
+    return Sample(lambda x: fn(x, low, high), (draw(arrays(**SMALL, away_from=(-2, 3))),))
+
+
 def calls(shape: Any, *choices: Any, **limits: Any) -> Sampler:
     """One array of a shape, and one of the given tuples of positional arguments."""
 
