@@ -95,7 +95,7 @@ SAMPLERS: dict[str, Sampler] = {
     "instance_norm": calls((2, 2, 3), ()),
     "layer_norm": scaled((2, 3)),
     "local_response_norm": calls((2, 3, 2), (2,), (3, 0.5), (5, 0.1, 0.5, 2.0)),
-    "rms_norm": shapes([(2, 3)], settings={"normalized_shape": st.just((3,))}),
+    "rms_norm": shapes([(2, 3)], settings={"normalized_shape": st.just((3,))}, low=0.5),
     # losses
     "binary_cross_entropy": probabilities,
     "binary_cross_entropy_with_logits": shapes([(2, 3), (2, 3)], settings=REDUCTION),
