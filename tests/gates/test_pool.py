@@ -124,6 +124,18 @@ def test_padding_of_a_maximum_is_minus_infinity():
     assert x.grad.tolist() == [[[[1, 1], [1, 1]]]]
 
 
+@pytest.mark.parametrize("room", ["cpp", "reference"])
+def test_a_window_that_sees_nothing_but_padding_has_no_gradient(room):
+    """PyTorch writes such a gradient beside the image."""
+    x = tg.tensor(np.ones((2, 2, 1, 1)), requires_grad=True)
+    with tg.use_backend(room):
+        y = F.max_pool2d(x, (2, 1), stride=1, padding=(1, 0), dilation=(2, 1))
+        assert y.shape == (2, 2, 1, 1)
+        assert (y.detach().numpy() == -np.inf).all()
+        y.sum().backward()
+    assert (x.grad.numpy() == 0).all()
+
+
 def test_nan_wins():
     x = tg.tensor(np.array([[[[1.0, np.nan, 3.0, 4.0]]]]))
     y = F.max_pool2d(x, (1, 2)).tolist()[0][0][0]
