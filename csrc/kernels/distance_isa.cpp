@@ -3,7 +3,6 @@
 #include "kernels/distance.h"
 #include "kernels/distance_tile.h"
 #include "runtime/parallel.h"
-#include "simd/transpose.h"
 
 namespace tinygrad_cv {
 namespace TG_ISA {
