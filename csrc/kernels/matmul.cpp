@@ -25,9 +25,11 @@ constexpr int64_t kDotDepth = 16;
 constexpr int64_t kDepthBytes = 2 << 10, kLargeL2 = 1 << 20;
 constexpr int64_t kMc = 96;  // a multiple of every tile's rows
 constexpr int64_t kNc = 960;
-// A b that is read in place and does not stay in L2 is walked in bands of so many whole rows:
-// memory then sees few streams, and pages are used up before they leave the TLB.
-constexpr int64_t kBand = 64, kBandFewRows = 32;
+// A few rows times a b that does not stay in L2: b is walked in bands of so many whole rows, so that
+// memory sees few streams and pages are used up before they leave the TLB.
+constexpr int64_t kBand = 16, kFewRows = 3;
+// The write of a transposed c is slow: only where it happens once.
+constexpr int64_t kSwapDepth = 256;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -128,9 +130,8 @@ void size_blocks(MatmulPlan& p, const MatmulArgs<T>& g, int64_t lanes, const Mac
     const int64_t columns = ceil_div(ceil_div(g.N, lanes), p.jobs_n) * lanes;
     const int64_t deep = (machine.l2 >= kLargeL2 ? 2 : 1) * kDepthBytes / int64_t(sizeof(T));
     const bool streams = g.K * g.N * int64_t(sizeof(T)) > machine.l2 / 2;
-    const int64_t most = p.form != MatmulForm::direct || !streams ? deep
-                         : g.M <= 3                               ? kBandFewRows
-                                                                  : kBand;
+    const bool in_bands = p.form == MatmulForm::direct && streams && g.M <= kFewRows;
+    const int64_t most = in_bands ? kBand : deep;
     p.kc = std::max<int64_t>(ceil_div(g.K, std::max<int64_t>(ceil_div(g.K, most), 1)), 1);
     p.mc = std::max<int64_t>(std::min(kMc, rows), 1);
     p.nc = std::max(std::min(kNc, ceil_div(columns, panel) * panel), panel);
@@ -222,21 +223,20 @@ MatmulPlan plan_matmul(const MatmulArgs<T>& g, const Machine& machine) {
         if (n_is_few && dense_a) return plan(MatmulForm::dot, false, "dot: few columns");
         if (g.M == few && dense_b) return plan(MatmulForm::dot, true, "dot: few rows");
     }
-    const bool swapped = g.N <= kDotMost && g.M > g.N && g.a_m == 1 && g.K >= lanes;
+    const bool swapped =
+        g.a_m == 1 && g.N <= kDotMost && g.M > g.N && (g.N == 1 || g.K <= kSwapDepth);
     const MatmulArgs<T> s = swapped ? swap_operands(g) : g;
-    const int64_t vec = machine.vec_bytes, b_bytes = s.K * s.N * int64_t(sizeof(T));
-    if (s.b_n == 1 && (s.M <= vec || b_bytes <= vec << 11)) {
+    const int64_t vec = machine.vec_bytes, size = int64_t(sizeof(T));
+    // A tile's column of a that is spread over many lines is gathered once, not for each panel;
+    // rows that lie a multiple of 2 KB apart would share sets of L1.
+    const bool columns_far = s.a_k != 1 && s.N > 8 * lanes && s.M * s.K * size > machine.l2 / 4;
+    const bool rows_collide = s.a_k == 1 && s.a_m * size % 2048 == 0 && s.N > 8 * lanes;
+    const bool copy_a = s.M > vec && (columns_far || rows_collide || s.N > 32 * lanes);
+    if (s.b_n == 1 && !columns_far && (s.M <= vec || s.K * s.N * size <= vec << 11)) {
         return plan(MatmulForm::direct, swapped, "direct: b is small, or used by few rows");
     }
-    // Rows of a that lie a multiple of 4 KB apart share the sets of L1; a column of a tile that is
-    // spread over many lines is gathered once rather than for each panel.
-    const int64_t row_bytes = s.a_m * int64_t(sizeof(T));
-    const bool rows_collide = s.a_k == 1 && row_bytes % 2048 == 0 && s.M > 1;
-    const int64_t most_columns = (s.a_k == 1 ? 32 : 8) * lanes;
-    if (s.N <= most_columns && !rows_collide) {
-        return plan(MatmulForm::pack_b, swapped, "pack_b: a is used by few panels");
-    }
-    return plan(MatmulForm::pack_ab, swapped, "pack_ab: large");
+    return copy_a ? plan(MatmulForm::pack_ab, swapped, "pack_ab: both are used many times")
+                  : plan(MatmulForm::pack_b, swapped, "pack_b: a is used by few panels");
 }
 
 template <class T>
