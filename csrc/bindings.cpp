@@ -24,4 +24,5 @@ PYBIND11_MODULE(_core, m) {
     bind_matmul(m);
     bind_distance(m);
     bind_conv(m);
+    bind_pool(m);
 }

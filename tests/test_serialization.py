@@ -168,3 +168,13 @@ def test_load_names_numbers_that_numpy_does_not_have(path, kind, size):
         ValueError, match=f"load: 'w' in .*model.safetensors is {kind}, which NumPy"
     ):
         load(path)
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path):
+    tensors = {f"layer{i}.weight": np.full(3, i, np.float32) for i in range(8)}
+    texts = {f"key{i}": str(i) for i in range(8)}
+    for round_ in range(5):
+        save(tensors, tmp_path / f"{round_}", texts)
+    assert len({(tmp_path / f"{round_}").read_bytes() for round_ in range(5)}) == 1
+    assert load_metadata(tmp_path / "0") == texts
+    assert load(tmp_path / "0")["layer7.weight"].tolist() == [7, 7, 7]

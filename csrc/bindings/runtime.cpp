@@ -1,5 +1,6 @@
 // Threads, memory pool and instruction set, as Python sees them.
 #include "bindings/array.h"
+#include "kernels/peak.h"
 #include "runtime/threads.h"
 #include "simd/dispatch.h"
 
@@ -48,6 +49,16 @@ void bind_runtime(py::module_& m) {
             pool_set_limit(bytes);
         },
         py::arg("bytes"), "pool_set_limit(bytes: int) -> None");
+    m.def(
+        "measure_peak",
+        [](bool float64, double seconds) {
+            double gflops = 0;
+            without_gil(true, [&] { gflops = measure_peak(float64, num_threads(), seconds); });
+            return gflops;
+        },
+        py::arg("float64") = false, py::arg("seconds") = 0.2,
+        "measure_peak(float64: bool = False, seconds: float = 0.2) -> float\n\n"
+        "Multiply-adds with operands in registers, on the threads in use, in GFLOP/s.");
     m.def(
         "machine",
         [] {

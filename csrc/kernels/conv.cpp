@@ -33,10 +33,32 @@ Buffer<int64_t> term_offsets(const ConvPlan& plan, int64_t channels, bool packed
     return offsets;
 }
 
+bool is_winograd(ConvAlgo algo) {
+    return algo == ConvAlgo::winograd4 || algo == ConvAlgo::winograd2;
+}
+
+void run_winograd(const ConvPlan& plan, const float* x, const float* w, const ConvWeights& from,
+                  int64_t group_step, const float* bias, bool relu, float* y) {
+    const bool four = plan.algo == ConvAlgo::winograd4;
+    const ConvWinogradKernels& kernels = four ? TG_PICK(conv_winograd4) : TG_PICK(conv_winograd2);
+    const int64_t size = from.rows * from.outer_count * (four ? 36 : 16);
+    const Buffer<float> packed = make_buffer<float>(plan.run.groups * size);
+    const Buffer<float> scratch = make_buffer<float>(plan.scratch * plan.team);
+    for (int64_t group = 0; group < plan.run.groups; ++group) {
+        kernels.pack(plan, from, w + group * group_step, packed.get() + group * size);
+    }
+    kernels.forward(plan, x, packed.get(), bias, relu, y, scratch.get());
+}
+
 // y = the plan's forward convolution of x; `from` says how w lies (flipped for backward_input).
 template <class T>
 void run_forward(const ConvPlan& plan, const T* x, const T* w, const ConvWeights& from,
                  int64_t group_step, const T* bias, bool relu, T* y) {
+    if constexpr (sizeof(T) == sizeof(float)) {
+        if (is_winograd(plan.algo)) {
+            return run_winograd(plan, x, w, from, group_step, bias, relu, y);
+        }
+    }
     const ConvTileKernels<T>& kernels = tile_kernels(T());
     const bool direct = plan.algo == ConvAlgo::direct;
     const Buffer<T> packed = make_buffer<T>(plan.run.K * plan.depth);
@@ -58,8 +80,9 @@ void conv2d(const Conv2dShape& g, const ConvPlan& plan, const T* x, const T* w, 
             bool relu, T* y) {
     if (g.N == 0) return;
     const int64_t taps = g.R * g.S, rows = g.K / g.groups;
-    const ConvWeights from = {rows, g.C / g.groups, taps, plan.depth, taps, 1};
-    run_forward(plan, x, w, from, rows * plan.depth, bias, relu, y);
+    const int64_t depth = g.C / g.groups * taps;
+    const ConvWeights from = {rows, g.C / g.groups, taps, depth, taps, 1};
+    run_forward(plan, x, w, from, rows * depth, bias, relu, y);
 }
 
 template <class T>
@@ -94,8 +117,19 @@ void conv2d_backward_weight(const Conv2dShape& g, const ConvPlan& plan, const T*
         std::fill(gw, gw + count, T(0));
         return;
     }
-    const ConvGradKernels<T>& kernels = grad_kernels(T());
     const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
+    if constexpr (sizeof(T) == sizeof(float)) {
+        if (is_winograd(plan.algo)) {
+            const ConvWinogradGradKernels& kernels = plan.algo == ConvAlgo::winograd4
+                                                         ? TG_PICK(conv_winograd_grad4)
+                                                         : TG_PICK(conv_winograd_grad2);
+            const Buffer<float> partial = make_buffer<float>(plan.partial);
+            const Buffer<float> shared = make_buffer<float>(plan.shared);
+            kernels.backward_weight(plan, x, gy, gw, partial.get(), shared.get(), scratch.get());
+            return;
+        }
+    }
+    const ConvGradKernels<T>& kernels = grad_kernels(T());
     if (plan.chunks == 1) {
         kernels.dot(plan, x, gy, gw, scratch.get());
         return;

@@ -30,8 +30,9 @@ enum class ConvPass : int { forward, backward_input, backward_weight };
 // direct: register tiles read padded rows in place, every kernel tap an offset into them.
 // gemm: the same tiles over pixels packed tap by tap (no waste on narrow maps); for the gradients,
 //   products of whole rows: scattered into padded planes (input), summed over pixels (weight).
-enum class ConvAlgo : int { automatic, direct, gemm };
-constexpr int kConvAlgos = 3;
+// winograd4, winograd2: F(4x4, 3x3) and F(2x2, 3x3), float32 only.
+enum class ConvAlgo : int { automatic, direct, gemm, winograd2, winograd4 };
+constexpr int kConvAlgos = 5;
 const char* conv_algo_name(ConvAlgo algo) noexcept;
 
 struct ConvOptions {
@@ -46,20 +47,25 @@ struct ConvPlan {
     ConvAlgo algo;
     const char* why;
     int team;
-    bool flipped;        // backward_input as the forward pass of `run` over gy with flipped weights
-    Conv2dShape run;     // the convolution that the kernel computes
+    bool flipped;        // backward_input as the forward pass of `conv` over gy, weights flipped
+    Conv2dShape conv;    // the convolution that the kernel computes
+    Conv2dShape run;     // the pixels that its panels hold: conv, or for Winograd its tiles, as the
+                         // pixels of a kernel as large as a tile's inputs and as wide a stride
     int64_t work;        // multiplications of the plain sum
     int64_t depth;       // terms of one sum: C/groups * R * S of `run`
     int64_t tile_mr;     // most rows of a register tile
     int64_t panel;       // pixels of a register tile
     int64_t phase, row;  // elements from phase to phase and from padded row to padded row
-    int64_t rows;        // output rows of a job (direct); output channels of a block (dot)
-    int64_t pixels;      // output pixels of a block (gemm)
+    int64_t rows;        // output rows of a job (direct); output channels of a block (dot);
+                         // tiles that all threads transform together (Winograd gradient), 0: apart
+    int64_t pixels;      // output pixels of a block (gemm), tiles (Winograd)
     int64_t channels;    // input channels of a job (gradients)
     int64_t k_splits;    // jobs that share one block of pixels
     int64_t chunks;      // partial sums of backward_weight, each over a fixed range of blocks
-    int64_t in_rows;     // most padded rows of a job
-    int64_t scratch;     // elements for each thread
+    int64_t x_step, y_step;   // from tile to tile, of x and of the gradient (Winograd gradient)
+    int64_t in_rows;          // most padded rows of a job
+    int64_t scratch;          // elements for each thread
+    int64_t partial, shared;  // elements of all partial sums, and of what all threads share
 };
 
 // Checks sizes and settings and computes P and Q. Throws std::invalid_argument.
@@ -110,6 +116,21 @@ struct ConvGradKernels {
     // gw[i] = partial[0][i] + partial[1][i] + ..., in this order
     void (*sum_chunks)(int64_t chunks, int64_t count, int team, const T* partial, T* gw) noexcept;
 };
+// wp: [group][tile][transform point][input channel][rows of the tile].
+struct ConvWinogradKernels {
+    void (*pack)(const ConvPlan& plan, const ConvWeights& from, const float* w,
+                 float* packed) noexcept;
+    void (*forward)(const ConvPlan& plan, const float* x, const float* wp, const float* bias,
+                    bool relu, float* y, float* scratch) noexcept;
+};
+struct ConvWinogradGradKernels {
+    void (*backward_weight)(const ConvPlan& plan, const float* x, const float* gy, float* gw,
+                            float* partial, float* shared, float* scratch) noexcept;
+};
+TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad4)
+TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad2)
+TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd4)
+TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd2)
 TG_DECLARE_TABLE(ConvTileKernels<float>, conv_tile_f32)
 TG_DECLARE_TABLE(ConvTileKernels<double>, conv_tile_f64)
 TG_DECLARE_TABLE(ConvGradKernels<float>, conv_grad_f32)

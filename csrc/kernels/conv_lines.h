@@ -4,7 +4,7 @@
 
 #include "kernels/conv.h"
 #include "runtime/parallel.h"
-#include "simd/vec.h"
+#include "simd/zip.h"
 
 namespace tinygrad_cv {
 namespace TG_ISA {
@@ -22,34 +22,79 @@ TG_INLINE void copy_run(T* dst, const T* src, int64_t n) {
 }
 template <class T>
 TG_INLINE void zero_run(T* dst, int64_t n) {
-    memset(dst, 0, size_t(n) * sizeof(T));
+    constexpr int L = kLanes<T>;
+    int64_t j = 0;
+    for (; j + L <= n; j += L) store(dst + j, Vec<T>{});
+    if (j < n) store_n(dst + j, Vec<T>{}, int(n - j));
+}
+
+// Values start .. start + count of a row of W, 0 outside it.
+template <class T, int Count>
+TG_INLINE void load_window(const T* src, int64_t W, int64_t start, Vec<T> (&v)[Count]) {
+    constexpr int L = kLanes<T>;
+    if (start >= 0 && start + Count * L <= W) {
+        TG_UNROLL
+        for (int i = 0; i < Count; ++i) v[i] = load(src + start + i * L);
+        return;
+    }
+    T window[Count * L] = {};
+    const int64_t from = larger(start, 0), to = smaller(start + Count * L, W);
+    if (from < to) copy_run(window + from - start, src + from, to - from);
+    TG_UNROLL
+    for (int i = 0; i < Count; ++i) v[i] = load(window + i * L);
+}
+
+// The phases of a row under stride SW, a whole vector of each at a time.
+template <class T, int SW>
+static void split_row(const ConvPlan& plan, const T* src, T* dst) {
+    constexpr int L = kLanes<T>;
+    const int64_t W = plan.run.W, pad = plan.run.pw, phase = plan.phase, phases = plan.row / phase;
+    for (int64_t j = 0; j < phase; j += L) {
+        Vec<T> v[SW], f[SW];
+        load_window(src, W, j * SW - pad, v);
+        if constexpr (SW == 2) {
+            f[0] = even_lanes(v[0], v[1]);
+            f[1] = odd_lanes(v[0], v[1]);
+        } else {
+            const Vec<T> e = even_lanes(v[0], v[1]), g = even_lanes(v[2], v[3]);
+            const Vec<T> o = odd_lanes(v[0], v[1]), h = odd_lanes(v[2], v[3]);
+            f[0] = even_lanes(e, g);
+            f[1] = even_lanes(o, h);
+            f[2] = odd_lanes(e, g);
+            f[3] = odd_lanes(o, h);
+        }
+        const int n = int(smaller(L, phase - j));
+        TG_UNROLL
+        for (int i = 0; i < SW; ++i) {
+            if (i < phases) store_n(dst + i * phase + j, f[i], n);
+        }
+    }
 }
 
 // One padded row: dst[f * phase + j] = src[j * sw + f - pw], 0 outside [0, W); src null: all 0.
 template <class T>
 static void fill_row(const ConvPlan& plan, const T* src, T* dst) {
     const Conv2dShape& g = plan.run;
+    const int64_t sw = g.sw, phase = plan.phase;
     if (!src) {
         zero_run(dst, plan.row);
-        return;
-    }
-    const int64_t sw = g.sw, phases = plan.row / plan.phase;
-    for (int64_t f = 0; f < phases; ++f, dst += plan.phase) {
-        // The first and last j with a column inside the image.
-        const int64_t shift = g.pw - f;
-        const int64_t j0 = smaller(plan.phase, shift > 0 ? (shift + sw - 1) / sw : 0);
-        const int64_t last = g.W - 1 + shift;
-        const int64_t j1 = larger(j0, smaller(plan.phase, last < 0 ? 0 : last / sw + 1));
+    } else if (sw == 1) {
+        const int64_t j0 = smaller(phase, g.pw), j1 = larger(j0, smaller(phase, g.W + g.pw));
         zero_run(dst, j0);
-        if (sw == 1) {
-            copy_run(dst + j0, src + j0 - shift, j1 - j0);
-        } else if (sw == 2) {
-            const T* from = src + j0 * 2 - shift;
-            for (int64_t j = 0; j < j1 - j0; ++j) dst[j0 + j] = from[2 * j];
-        } else {
-            for (int64_t j = j0; j < j1; ++j) dst[j] = src[j * sw - shift];
+        copy_run(dst + j0, src, j1 - j0);
+        zero_run(dst + j1, phase - j1);
+    } else if (sw == 2) {
+        split_row<T, 2>(plan, src, dst);
+    } else if (sw == 4) {
+        split_row<T, 4>(plan, src, dst);
+    } else {
+        const int64_t phases = plan.row / phase;
+        for (int64_t f = 0; f < phases; ++f, dst += phase) {
+            for (int64_t j = 0; j < phase; ++j) {
+                const int64_t w = j * sw + f - g.pw;
+                dst[j] = w >= 0 && w < g.W ? src[w] : T(0);
+            }
         }
-        zero_run(dst + j1, plan.phase - j1);
     }
 }
 

@@ -120,6 +120,33 @@ void lay_gemm(ConvPlan& p, int64_t elem, const Machine& m) {
     split_channels(p, ceil_div(all, p.pixels) * g.groups, m);
 }
 
+// Tiles of outputs as pixels of a convolution that reads a tile's inputs.
+Conv2dShape tile_shape(const Conv2dShape& g, int64_t m) {
+    Conv2dShape t = g;
+    t.R = t.S = m + 2;
+    t.sh = t.sw = m;
+    t.P = ceil_div(g.P, m);
+    t.Q = ceil_div(g.Q, m);
+    return t;
+}
+
+void lay_winograd(ConvPlan& p, const Machine& m) {
+    const int64_t side = p.algo == ConvAlgo::winograd4 ? 6 : 4, points = side * side;
+    p.run = tile_shape(p.conv, side - 2);
+    const Conv2dShape& g = p.run;
+    lay_rows(p, g.Q);
+    const int64_t all = g.N * g.P * g.Q, lanes = p.panel / 2, c_group = g.C / g.groups;
+    // V of a block takes about half of L2: the kernels of one tile of channels want the rest.
+    int64_t pixels = m.l2 * 6 / 10 / 4 / (points * c_group);
+    pixels = std::min({pixels, int64_t(64), ceil_div(all * g.groups, wanted_jobs(m))});
+    pixels = std::max(pixels / p.panel, int64_t(1)) * p.panel;
+    p.pixels = round_up(ceil_div(all, ceil_div(all, pixels)), p.panel);
+    p.in_rows = block_rows(g, p.pixels);
+    p.scratch = points * (p.pixels * c_group + lanes) + p.tile_mr * 2 * points * lanes;
+    p.scratch = round_up(p.scratch + p.in_rows * p.row + lanes, 64);
+    split_channels(p, ceil_div(all, p.pixels) * g.groups, m);
+}
+
 void lay_scatter(ConvPlan& p, int64_t elem, const Machine& m) {
     const Conv2dShape& g = p.run;
     lay_rows(p, g.Q);
@@ -157,6 +184,40 @@ void lay_dot(ConvPlan& p, int64_t elem, const Machine& m) {
     p.team = int(std::min<int64_t>(p.team, p.chunks * shares));
 }
 
+// As in lay_dot, threads may not matter here.
+void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
+    const int64_t side = p.algo == ConvAlgo::winograd4 ? 6 : 4, points = side * side;
+    p.run = tile_shape(p.conv, side - 2);
+    const Conv2dShape& g = p.run;
+    const int64_t lanes = p.panel / 2, all = g.N * g.P * g.Q, k_group = g.K / g.groups;
+    const int64_t columns = round_up(g.C / g.groups, lanes);
+    // Rows of an odd number of vectors: a power of two would map a column to a few sets of L1.
+    const auto odd = [&](int64_t n) { return (ceil_div(n, lanes) | 1) * lanes; };
+    p.x_step = odd(columns);
+    p.y_step = odd(k_group);
+    const int64_t tile = points * (p.x_step + p.y_step), sums = points * k_group * columns;
+    const int64_t lines = [&](int64_t tiles) {
+        const int64_t rows = std::min(g.P, (tiles - 2) / g.Q + 2) * (side - 2) + 2;
+        return rows * (g.Q * (side - 2) + 2) * lanes;
+    }(64);
+    const bool apart = sums * 4 <= m.l2;
+    p.pixels = std::min<int64_t>(64, all);
+    if (apart) {
+        p.pixels = std::clamp<int64_t>(m.l2 / 2 / 4 / tile, 16, p.pixels < 16 ? 16 : p.pixels);
+        const int64_t blocks = ceil_div(all, p.pixels);
+        p.chunks = std::min(blocks, ceil_div(16, g.groups));
+        p.scratch = round_up(tile * p.pixels + lines, 64);
+        p.team = int(std::min<int64_t>(p.team, p.chunks * g.groups));
+    } else {
+        constexpr int64_t kShared = int64_t(2) << 20;  // elements, 8 MB
+        p.rows = std::clamp<int64_t>(kShared / tile, 32, std::max<int64_t>(all, 32));
+        p.rows = ceil_div(all, ceil_div(all, p.rows));
+        p.shared = tile * p.rows;
+        p.scratch = round_up(lines, 64);
+    }
+    p.partial = p.chunks * g.groups * sums;
+}
+
 // The share of a direct tile's lanes that fall behind the row's end, against what packing costs.
 bool direct_pays(const ConvPlan& p) {
     const Conv2dShape& g = p.run;
@@ -164,6 +225,59 @@ bool direct_pays(const ConvPlan& p) {
     const int64_t lanes = p.panel / 2;
     const double waste = double(round_up(g.Q, lanes)) / double(g.Q);
     return waste <= 1.0 + 4.0 / double(g.K / g.groups);
+}
+
+// Winograd wins where the sums over channels are long enough to pay for the transforms.
+bool winograd_pays(const ConvPlan& p) {
+    const Conv2dShape& g = p.conv;
+    return std::min(g.C, g.K) / g.groups >= 16 && g.P * g.Q >= 16;
+}
+
+bool winograd_fits(const Conv2dShape& g, int64_t elem) {
+    return g.R == 3 && g.S == 3 && g.sh * g.sw * g.dh * g.dw == 1 && elem == 4;
+}
+
+void choose_backward_weight(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions& o) {
+    const bool forced = o.forced == ConvAlgo::winograd4 || o.forced == ConvAlgo::winograd2;
+    const bool automatic = o.forced == ConvAlgo::automatic;
+    if (winograd_fits(p.conv, elem) && !o.exact && (forced || (automatic && winograd_pays(p)))) {
+        p.algo = forced ? o.forced : ConvAlgo::winograd4;
+        p.why = forced ? "forced" : "3 x 3, stride 1, float32, at least 16 channels on both sides";
+        lay_winograd_gradient(p, m);
+        return;
+    }
+    p.algo = ConvAlgo::gemm;
+    p.why = forced ? "Winograd serves 3 x 3, stride 1, float32, not exact: gemm instead"
+                   : "products of gradient rows and input rows, summed over pixels";
+    lay_dot(p, elem, m);
+}
+
+// The algorithm of a forward convolution `conv`: the forced one where it serves, else the best.
+void choose_forward(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions& o) {
+    const Conv2dShape& g = p.conv;
+    const bool fits = winograd_fits(g, elem);
+    const bool forced = o.forced == ConvAlgo::winograd4 || o.forced == ConvAlgo::winograd2;
+    const bool automatic = o.forced == ConvAlgo::automatic;
+    if (fits && !o.exact && (forced || (automatic && winograd_pays(p)))) {
+        p.algo = forced ? o.forced : ConvAlgo::winograd4;
+        p.why = forced ? "forced" : "3 x 3, stride 1, float32, at least 16 channels on both sides";
+        lay_winograd(p, m);
+        return;
+    }
+    if (o.forced == ConvAlgo::direct || (o.forced != ConvAlgo::gemm && direct_pays(p))) {
+        p.algo = ConvAlgo::direct;
+        p.why = forced      ? "Winograd serves 3 x 3, stride 1, float32, not exact: direct instead"
+                : automatic ? "rows fill the vectors: taps read padded rows in place"
+                            : "forced";
+        lay_direct(p, elem, m);
+        return;
+    }
+    p.algo = ConvAlgo::gemm;
+    p.why = forced           ? "Winograd serves 3 x 3, stride 1, float32, not exact: gemm instead"
+            : !automatic     ? "forced"
+            : g.R * g.S == 1 ? "1 x 1: a matrix product"
+                             : "narrow rows: pixels packed";
+    lay_gemm(p, elem, m);
 }
 
 }  // namespace
@@ -176,6 +290,10 @@ const char* conv_algo_name(ConvAlgo algo) noexcept {
             return "direct";
         case ConvAlgo::gemm:
             return "gemm";
+        case ConvAlgo::winograd2:
+            return "winograd2";
+        case ConvAlgo::winograd4:
+            return "winograd4";
     }
     return "unknown";
 }
@@ -222,7 +340,7 @@ Conv2dShape conv2d_shape(const char* where, const int64_t x[4], const int64_t w[
 ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Machine& m,
                      const ConvOptions& options) {
     ConvPlan p = {};
-    p.run = g;
+    p.conv = p.run = g;
     p.tile_mr = tile_rows(m.vec_bytes);
     p.panel = 2 * m.vec_bytes / elem;
     p.k_splits = p.chunks = 1;
@@ -237,9 +355,7 @@ ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Ma
         return p;
     }
     if (pass == ConvPass::backward_weight) {
-        p.algo = ConvAlgo::gemm;
-        p.why = "products of gradient rows and input rows, summed over pixels";
-        lay_dot(p, elem, m);
+        choose_backward_weight(p, elem, m, options);
         return p;
     }
     if (pass == ConvPass::backward_input) {
@@ -255,17 +371,8 @@ ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Ma
         p.run = f;
         p.depth = f.C / f.groups * f.R * f.S;
     }
-    const bool direct = options.forced == ConvAlgo::direct ||
-                        (options.forced == ConvAlgo::automatic && direct_pays(p));
-    if (direct) {
-        p.algo = ConvAlgo::direct;
-        p.why = "rows fill the vectors: taps read padded rows in place";
-        lay_direct(p, elem, m);
-    } else {
-        p.algo = ConvAlgo::gemm;
-        p.why = p.run.R * p.run.S == 1 ? "1 x 1: a matrix product" : "narrow rows: pixels packed";
-        lay_gemm(p, elem, m);
-    }
+    p.conv = p.run;
+    choose_forward(p, elem, m, options);
     return p;
 }
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+import tinygrad_cv._openmp as _openmp
 from tinygrad_cv import functional as functional
 from tinygrad_cv._core import __version__
 from tinygrad_cv.backends import use_backend
 from tinygrad_cv.dtypes import (
     bool,
+    double,
+    float,
     float16,
     float32,
     float64,
+    half,
+    int,
     int8,
     int16,
     int32,
     int64,
+    long,
+    short,
     uint8,
 )
 from tinygrad_cv.engine import (
@@ -41,19 +48,28 @@ _LAZY = {
     "autograd": "tinygrad_cv.autograd",
     "backends": "tinygrad_cv.backends",
     "data": "tinygrad_cv.data",
+    "linalg": "tinygrad_cv.linalg",
     "models": "tinygrad_cv.models",
     "nn": "tinygrad_cv.nn",
     "optim": "tinygrad_cv.optim",
     "testing": "tinygrad_cv.testing",
     "training": "tinygrad_cv.training",
     "utils": "tinygrad_cv.utils",
+    "viz": "tinygrad_cv.viz",
 }
 _LAZY_NAMES = {
+    "checkpoint": "tinygrad_cv.autograd",
+    "get_num_threads": "tinygrad_cv.config",
+    "hessian": "tinygrad_cv.autograd",
+    "hvp": "tinygrad_cv.autograd",
+    "jacobian": "tinygrad_cv.autograd",
+    "jvp": "tinygrad_cv.autograd",
     "load": "tinygrad_cv.serialization",
     "save": "tinygrad_cv.serialization",
-    "show_config": "tinygrad_cv.config",
-    "get_num_threads": "tinygrad_cv.config",
     "set_num_threads": "tinygrad_cv.config",
+    "show_config": "tinygrad_cv.config",
+    "value_and_grad": "tinygrad_cv.autograd",
+    "vjp": "tinygrad_cv.autograd",
 }
 
 __all__ = [
@@ -65,20 +81,26 @@ __all__ = [
     "bool",
     "detect_anomaly",
     "device",
+    "double",
     "enable_grad",
+    "float",
     "float16",
     "float32",
     "float64",
     "from_numpy",
     "grad",
+    "half",
+    "int",
     "int8",
     "int16",
     "int32",
     "int64",
     "is_grad_enabled",
+    "long",
     "manual_seed",
     "no_grad",
     "set_grad_enabled",
+    "short",
     "tensor",
     "uint8",
     "use_backend",

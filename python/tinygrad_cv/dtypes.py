@@ -13,3 +13,10 @@ int64 = np.dtype("int64")
 float16 = np.dtype("float16")
 float32 = np.dtype("float32")
 float64 = np.dtype("float64")
+
+half = float16
+float = float32
+double = float64
+short = int16
+int = int32
+long = int64

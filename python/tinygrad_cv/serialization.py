@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -55,9 +56,20 @@ def save(
     numpy = require("safetensors.numpy", extra="train")
     arrays = _arrays(obj)
     _check_metadata(metadata)
-    content = numpy.save(arrays, None if metadata is None else dict(metadata))
+    content = _sorted(numpy.save(arrays, None if metadata is None else dict(metadata)))
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
+
+
+def _sorted(content: bytes) -> bytes:
+    """The same file with its header's names in order: the package writes metadata in any order.
+
+    The same tensors and texts then always give the same bytes.
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors start at a multiple of 8
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:

@@ -17,7 +17,10 @@ from tinygrad_cv.backends.reference import conv as reference
 
 DTYPES = [np.float32, np.float64]
 PASSES = ["forward", "backward_input", "backward_weight"]
-ALGORITHMS = ["auto", "direct", "gemm"]
+ALGORITHMS = ["auto", "direct", "gemm", "winograd2", "winograd4"]
+# Error of an algorithm in units of the plain sum's bound, at the place where that is largest: the
+# tiles of Winograd mix the pixels around. Measured over 900 random convolutions: 0.3 and 5.6.
+WINOGRAD_FACTOR = {"winograd2": 1, "winograd4": 8}
 
 
 class Case(NamedTuple):
@@ -61,13 +64,27 @@ def cases(draw, most_columns=40, kernel=None) -> Case:
     return Case((draw(st.integers(0, 3)), c, *size), (k, c // groups, *kernel), how)
 
 
-def arrays(case: Case, dtype, seed=0, integers=True):
-    """x, w, bias and grad. Integers are small: every sum is exact, so no result may differ."""
+def arrays(case: Case, dtype, seed=0):
+    """x, w, bias and grad."""
     rng = np.random.default_rng(seed)
-    shapes = case.x, case.w, (case.w[0],), case.grad
-    if integers:
-        return [rng.integers(-4, 5, shape).astype(dtype) for shape in shapes]
-    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+    return [
+        rng.standard_normal(shape).astype(dtype)
+        for shape in (case.x, case.w, (case.w[0],), case.grad)
+    ]
+
+
+def integers(case: Case, what: str, dtype, seed=0):
+    """x, w, bias and grad for which no algorithm may round: every sum is a small integer.
+
+    Winograd divides one side by up to 24 in each direction, so that side is a multiple of 576.
+    """
+    rng = np.random.default_rng(seed)
+    scale = {"w": 1, "grad": 1} | {"grad" if what == "backward_weight" else "w": 576}
+    shapes = {"x": case.x, "w": case.w, "bias": (case.w[0],), "grad": case.grad}
+    return [
+        (rng.integers(-2, 3, shape) * scale.get(name, 1)).astype(dtype)
+        for name, shape in shapes.items()
+    ]
 
 
 def run(room, what: str, case: Case, x, w, bias, grad):
@@ -90,6 +107,14 @@ def error_bound(what: str, case: Case, x, w, bias, grad):
     }
     wide = [abs(a).astype(np.float64) for a in (x, w, bias, grad)]
     return (terms[what] + 2) * eps / 2 * run(reference, what, case, *wide)
+
+
+def plan(case: Case, what: str, itemsize=4, threads=2):
+    return _core.conv2d_plan(case.x, case.w, case.settings, what, itemsize, threads)
+
+
+def uses(case: Case, what: str, dtype) -> str:
+    return plan(case, what, np.dtype(dtype).itemsize)["algorithm"]
 
 
 # The reference
@@ -121,7 +146,7 @@ LOOP_CASES = [
 
 @pytest.mark.parametrize("case", LOOP_CASES, ids=str)
 def test_reference_forward_is_the_definition(case):
-    x, w, bias, _ = arrays(case, np.float64)
+    x, w, bias, _ = integers(case, "forward", np.float64)
     np.testing.assert_array_equal(
         reference.conv2d(x, w, bias, case.settings), loops(x, w, bias, case.settings)
     )
@@ -130,7 +155,7 @@ def test_reference_forward_is_the_definition(case):
 @pytest.mark.parametrize("case", LOOP_CASES, ids=str)
 def test_reference_gradients_are_the_transposes_of_forward(case):
     # Forward is linear in x and in w, so <grad, y> = <gx, x> = <gw, w> for every grad.
-    x, w, bias, grad = arrays(case, np.float64)
+    x, w, bias, grad = integers(case, "forward", np.float64)
     y = loops(x, w, 0 * bias, case.settings)
     gx = reference.conv2d_backward_input(grad, w, case.x[2:], case.settings)
     gw = reference.conv2d_backward_weight(x, grad, case.w[2:], case.settings)
@@ -172,30 +197,34 @@ CASES = [
 @pytest.mark.parametrize("what", PASSES)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_integers_are_exact(algorithm, case, what, dtype):
-    inputs = arrays(case, dtype)
+    inputs = integers(case, what, dtype)
     got = run(cpp, what, case, *inputs)
     assert got.dtype == dtype
     np.testing.assert_array_equal(got, run(reference, what, case, *inputs))
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-@given(case=cases(), dtype=st.sampled_from(DTYPES), seed=st.integers(0, 99))
+@given(data=st.data(), dtype=st.sampled_from(DTYPES), seed=st.integers(0, 99))
 @settings(deadline=None, max_examples=30)
-def test_any_settings_are_within_the_bound(name, case, dtype, seed):
-    inputs = arrays(case, dtype, seed, integers=False)
+def test_any_settings_are_within_the_bound(name, data, dtype, seed):
+    case = data.draw(cases(kernel=(3, 3)) if name.startswith("winograd") else cases())
+    inputs = arrays(case, dtype, seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINYGRAD_CV_CONV", name)
         for what in PASSES:
             got = run(cpp, what, case, *inputs)
             want = run(reference, what, case, *[a.astype(np.float64) for a in inputs])
             assert got.shape == want.shape
-            assert np.all(abs(got - want) <= error_bound(what, case, *inputs))
+            bound = error_bound(what, case, *inputs)
+            if uses(case, what, dtype).startswith("winograd"):
+                bound = WINOGRAD_FACTOR[uses(case, what, dtype)] * bound.max(initial=0)
+            assert np.all(abs(got - want) <= bound)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CASES[:4], ids=str)
+@pytest.mark.parametrize("case", CASES[:6], ids=str)
 def test_relu_and_bias_in_the_last_write(algorithm, case, dtype):
-    x, w, bias, _ = arrays(case, dtype)
+    x, w, bias, _ = integers(case, "forward", dtype)
     got = cpp.conv2d(x, w, bias, case.settings, relu=True)
     np.testing.assert_array_equal(got, reference.conv2d(x, w, bias, case.settings, relu=True))
     got = cpp.conv2d(x, w, None, case.settings, relu=True)
@@ -211,10 +240,13 @@ def test_relu_keeps_nan(algorithm):
 
 @pytest.mark.parametrize("what", PASSES)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_infinity_reaches_what_reads_it_and_no_more(algorithm, what, dtype):
-    # Vectors end behind the rows' last pixel; what lies there must not leak into a sum.
+@pytest.mark.parametrize("name", ["direct", "gemm"])
+def test_infinity_reaches_what_reads_it_and_no_more(monkeypatch, name, what, dtype):
+    # Vectors end behind the rows' last pixel; what lies there must not leak into a sum. (Winograd
+    # mixes a tile's pixels, so it spreads infinity over the tile.)
+    monkeypatch.setenv("TINYGRAD_CV_CONV", name)
     how = case(1, 2, (4, 19), 3, 3)
-    x, w, bias, grad = arrays(how, dtype)
+    x, w, bias, grad = integers(how, what, dtype)
     x[0, 1, 1, 18] = grad[0, 1, 0, 16] = np.inf
     finite = np.isfinite(run(cpp, what, how, x, w, bias, grad))
     want = np.isfinite(run(reference, what, how, x, w, bias, grad))
@@ -226,7 +258,7 @@ def test_infinity_reaches_what_reads_it_and_no_more(algorithm, what, dtype):
 @pytest.mark.parametrize("what", PASSES)
 def test_non_contiguous_and_misaligned_inputs(what):
     how = case(2, 5, (9, 11), 7, 3, padding=1)
-    inputs = arrays(how, np.float32)
+    inputs = integers(how, what, np.float32)
     want = run(reference, what, how, *inputs)
     turned = [a.T.copy().T for a in inputs]
     reversed_ = [a[..., ::-1].copy()[..., ::-1] for a in inputs]
@@ -283,7 +315,7 @@ THREAD_CASES = [
 @pytest.mark.parametrize("what", PASSES)
 @pytest.mark.parametrize("case", THREAD_CASES, ids=str)
 def test_the_same_bits_for_any_number_of_threads(algorithm, threads, case, what, dtype):
-    inputs = arrays(case, dtype, integers=False)
+    inputs = arrays(case, dtype)
     threads(1)
     want = run(cpp, what, case, *inputs)
     for count in (2, 3, 7):
@@ -294,14 +326,14 @@ def test_the_same_bits_for_any_number_of_threads(algorithm, threads, case, what,
 # The plan
 
 
-def plan(case: Case, what: str, itemsize=4, threads=2):
-    return _core.conv2d_plan(case.x, case.w, case.settings, what, itemsize, threads)
-
-
 PLANS = [
     (case(64, 3, 32, 64, 3, padding=1), "forward", "direct"),
     (case(8, 64, 7, 64, 5, padding=2), "forward", "gemm"),
     (case(8, 256, 56, 64, 1), "forward", "gemm"),
+    (case(64, 64, 32, 64, 3, padding=1), "forward", "winograd4"),
+    (case(64, 64, 32, 64, 3, padding=1), "backward_input", "winograd4"),
+    (case(64, 64, 32, 64, 3, padding=1), "backward_weight", "winograd4"),
+    (case(8, 64, 32, 64, 3, padding=1, dilation=2), "forward", "direct"),
     (case(8, 144, 56, 144, 3, padding=1, groups=144), "forward", "direct"),
     (case(8, 128, 56, 128, 3, stride=2, padding=1), "backward_input", "gemm"),
     (case(8, 128, 56, 128, 3, stride=2, padding=1), "backward_weight", "gemm"),
@@ -315,6 +347,27 @@ def test_the_plan_for_a_shape(monkeypatch, case, what, algorithm):
     assert got["algorithm"] == algorithm
     assert got["why"]
     assert got["threads"] == 2
+
+
+@pytest.fixture
+def exact():
+    _core.set_float32_precision("exact")
+    yield
+    _core.set_float32_precision("fast")
+
+
+@pytest.mark.parametrize("what", PASSES)
+def test_winograd_is_ruled_out_where_it_is_not_allowed(monkeypatch, exact, what):
+    large = case(64, 64, 32, 64, 3, padding=1)
+    for name in ("auto", "winograd4", "winograd2"):
+        monkeypatch.setenv("TINYGRAD_CV_CONV", name)
+        assert plan(large, what)["algorithm"] in ("direct", "gemm")
+    _core.set_float32_precision("fast")
+    assert plan(large, what)["algorithm"] == "winograd2"
+    assert plan(large, what, itemsize=8)["algorithm"] in ("direct", "gemm")
+    got = plan(case(64, 64, 32, 64, 5, padding=1), what)
+    assert got["algorithm"] in ("direct", "gemm")
+    assert "Winograd serves 3 x 3" in got["why"]
 
 
 def test_small_work_stays_on_one_thread():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.server
 import os
 import threading
 
@@ -16,46 +15,6 @@ from tinygrad_cv.data.download import Digest, download
 
 DEAD = "http://127.0.0.1:9/"  # the discard port: nothing listens
 NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"]
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Serves `files` by path; a path in `cut` ends its transfer half way."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.cut, self.asked = {}, set(), []
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}/"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        content = self.server.files.get(self.path)
-        if content is None:
-            self.send_error(404)
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content[: len(content) // 2] if self.path in self.server.cut else content)
-
-    def log_message(self, *arguments):
-        """Say nothing."""
-
-
-@pytest.fixture
-def server():
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
 
 
 def sha256(content):
@@ -113,7 +72,8 @@ def test_download_says_what_was_wrong_with_each_mirror(server):
 def test_download_says_that_no_answer_came(server, monkeypatch):
     monkeypatch.setitem(download.__globals__, "TIMEOUT", 0.05)
     release = threading.Event()
-    monkeypatch.setattr(Handler, "do_GET", lambda handler: release.wait(5))
+    handler = server.RequestHandlerClass
+    monkeypatch.setattr(handler, "do_GET", lambda handler: release.wait(5))
     with pytest.raises(OSError, match=r"x: no answer in 0\.05 s"):
         download([server.url + "x"], sha256(CONTENT))
     release.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinygrad_cv.data import mnist
+from tinygrad_cv.data import fashion_mnist, mnist
 from tinygrad_cv.data.idx import write_idx
 
 PLACES = ["", "mnist", "MNIST", "raw", "mnist/raw", "MNIST/raw"]
@@ -49,7 +49,8 @@ def test_mnist_says_that_the_root_is_no_folder(tmp_path, monkeypatch):
 
 def test_mnist_says_which_files_the_root_lacks(tmp_path, make_idx):
     message = (
-        r"mnist: no train-images-idx3-ubyte or train-labels-idx1-ubyte in .* mnist, MNIST, raw"
+        r"mnist: no train-images-idx3-ubyte or train-images-idx3-ubyte\.gz in '.*' "
+        r"nor in its folders mnist, MNIST, raw, mnist/raw, MNIST/raw$"
     )
     with pytest.raises(FileNotFoundError, match=message):
         mnist(tmp_path)
@@ -90,6 +91,24 @@ def test_mnist_names_a_truncated_file(tmp_path, make_idx):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match="train-images-idx3-ubyte has 1000 bytes, but"):
         mnist(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["", "fashion-mnist", "fashion_mnist", "FashionMNIST/raw", "raw"])
+def test_fashion_mnist_finds_the_files(tmp_path, make_idx, place):
+    arrays = make_idx(tmp_path / "data" / place, ".gz")
+    data = fashion_mnist(tmp_path / "data")
+    np.testing.assert_array_equal(data.images[:, 0], arrays["train-images-idx3-ubyte"])
+    assert data.classes[0] == "T-shirt/top"
+    assert len(data.classes) == 10
+
+
+def test_fashion_mnist_takes_no_files_that_may_be_of_mnist(tmp_path, make_idx, monkeypatch):
+    make_idx(tmp_path / "data")
+    fashion = make_idx(tmp_path / "data" / "FashionMNIST" / "raw", train=7)
+    monkeypatch.setenv("TINYGRAD_CV_DATA", str(tmp_path / "data"))
+    data = fashion_mnist()
+    np.testing.assert_array_equal(data.images[:, 0], fashion["train-images-idx3-ubyte"])
+    assert len(mnist()) == 6
 
 
 @pytest.mark.data

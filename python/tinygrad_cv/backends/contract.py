@@ -64,8 +64,18 @@ class Backend(Protocol):
 
     name: str
 
-    def conv2d(self, x: Array, w: Array, bias: Array | None, settings: Conv2dSettings) -> Array:
-        """y = x cross-correlated with w, plus bias (O,) if given: (N, O, OH, OW)."""
+    def conv2d(
+        self,
+        x: Array,
+        w: Array,
+        bias: Array | None,
+        settings: Conv2dSettings,
+        relu: bool = False,
+    ) -> Array:
+        """y = x cross-correlated with w, plus bias (O,) if given: (N, O, OH, OW).
+
+        relu: negative values become 0.
+        """
 
     def conv2d_backward_input(
         self, grad: Array, w: Array, size: Pair, settings: Conv2dSettings
@@ -81,7 +91,8 @@ class Backend(Protocol):
         """The largest value of each window, and where it is: `argmax`.
 
         argmax[n, c, p, q] = i * KW + j for the window's row i and column j; uint8 where
-        KH * KW <= 256, int32 beyond. Ties go to the first in row order; a NaN wins over numbers.
+        KH * KW <= 256, int32 beyond. Ties go to the first in row order; a NaN wins over numbers, and
+        the last NaN over other NaNs.
         """
 
     def max_pool2d_backward(
@@ -98,10 +109,10 @@ class Backend(Protocol):
     def avg_pool2d_backward(self, grad: Array, size: Pair, settings: Pool2dSettings) -> Array:
         """Spreads grad over each window, divided as the forward pass divided."""
 
-    def matmul(self, a: Array, b: Array, bias: Array | None = None) -> Array:
+    def matmul(self, a: Array, b: Array, bias: Array | None = None, relu: bool = False) -> Array:
         """a (..., M, K) times b (..., K, N), plus bias (N,) if given; leading shapes broadcast.
 
-        Transposed views are read in place.
+        relu: negative values become 0. Transposed views are read in place.
         """
 
     def pairwise_distance(self, x: Array, y: Array, metric: str) -> Array:

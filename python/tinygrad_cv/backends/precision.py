@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from tinygrad_cv import _core
+
 __all__ = ["get_float32_precision", "set_float32_precision"]
 
-_precision = "fast"
 
-
-def set_float32_precision(mode: str) -> None:
+def set_float32_precision(precision: str) -> None:
     """Choose between the fastest float32 algorithms and those with the error of a plain sum.
 
     Parameters
     ----------
-    mode : {"fast", "exact"}
+    precision : {"fast", "exact"}
         "fast" (the default) allows Winograd convolutions, whose error is a small multiple of a plain
         sum's; "exact" rules them out. float64 is always exact.
 
     Raises
     ------
     ValueError
-        Another mode.
+        Another precision.
 
     Examples
     --------
@@ -28,18 +28,15 @@ def set_float32_precision(mode: str) -> None:
     'exact'
     >>> set_float32_precision("fast")
     """
-    global _precision
-    if mode not in ("fast", "exact"):
-        raise ValueError(f"set_float32_precision: mode must be 'fast' or 'exact', got {mode!r}")
-    _precision = mode
+    _core.set_float32_precision(precision)
 
 
 def get_float32_precision() -> str:
-    """The mode that `set_float32_precision` set.
+    """What `set_float32_precision` chose.
 
     Examples
     --------
     >>> get_float32_precision()
     'fast'
     """
-    return _precision
+    return _core.get_float32_precision()

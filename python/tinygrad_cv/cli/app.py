@@ -5,10 +5,19 @@ from __future__ import annotations
 import typer
 from typer import rich_utils
 
-from tinygrad_cv.cli import info, predict, train
+from tinygrad_cv.cli import gradcheck, info, predict, train
 
-# What a user can cause: wrong values, missing or broken files, missing packages, a diverged run.
-MISTAKES = (ValueError, TypeError, IndexError, OSError, ImportError, FloatingPointError)
+# What a user can cause: wrong values, missing or broken files, missing packages or devices, a
+# diverged run.
+MISTAKES = (
+    ValueError,
+    TypeError,
+    IndexError,
+    OSError,
+    ImportError,
+    RuntimeError,
+    FloatingPointError,
+)
 
 app = typer.Typer(
     name="tinygrad-cv",
@@ -19,6 +28,7 @@ app = typer.Typer(
 )
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
+app.command("gradcheck")(gradcheck.gradcheck)
 app.command("info")(info.info)
 
 

@@ -33,12 +33,12 @@ def predict(
 def _prepared(path: Path, shape: tuple[int, int, int]) -> Tensor:
     """An image file as a batch of one, as the network expects it."""
     import tinygrad_cv as tg
-    from tinygrad_cv.data.digit_image import prepare_digit
+    from tinygrad_cv.data.digit_image import digit_image
     from tinygrad_cv.data.image_file import load_image
 
     if shape != (1, 28, 28):
         raise ValueError(f"predict: only networks for 1 x 28 x 28 digits, this one takes {shape}")
-    return tg.from_numpy(prepare_digit(load_image(path))).reshape(1, *shape)
+    return tg.from_numpy(digit_image(load_image(path))).reshape(1, *shape)
 
 
 def _line(model: Any, image: Tensor, classes: list[str]) -> str:

@@ -18,7 +18,7 @@ def train(
     data: Annotated[
         str,
         typer.Option(
-            help="digits (8,000 images inside the package) or mnist (60,000, downloaded once)."
+            help="digits (10,000 images inside the package) or mnist (60,000, downloaded once)."
         ),
     ] = "digits",
     data_root: Annotated[
@@ -28,6 +28,9 @@ def train(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 8,
     batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 64,
     lr: Annotated[float, typer.Option(help="Learning rate of Adam.")] = 0.002,
+    schedule: Annotated[
+        str, typer.Option(help="How the learning rate falls: cosine (to 0 at the end) or constant.")
+    ] = "cosine",
     seed: Annotated[
         int, typer.Option(min=0, help="Decides weights, split and order: same seed, same result.")
     ] = 0,
@@ -55,18 +58,20 @@ def train(
     folder = out or Path("runs") / f"{model}-{data}"
     tg.manual_seed(seed)
     network = build(model, training.images.shape[1], len(training.classes))
-    folder.mkdir(parents=True, exist_ok=True)
     learn, validate = tg.data.random_split(
         training, [1 - VALIDATION_SHARE, VALIDATION_SHARE], tg.Generator(seed)
     )
+    adam = tg.optim.Adam(network.parameters(), lr=lr)
     trainer = Trainer(
         network,
-        tg.optim.Adam(network.parameters(), lr=lr),
+        adam,
+        schedule=_schedule(schedule, adam, epochs),
         callbacks=[Progress(len(learn))],
     )
+    folder.mkdir(parents=True, exist_ok=True)  # before training, so that a refusal costs no time
     typer.echo(
         f"{model} on {data}: {len(learn):,} training, {len(validate):,} validation and "
-        f"{len(test):,} test images; batch {batch_size}, Adam, lr {lr:g}, seed {seed}"
+        f"{len(test):,} test images; batch {batch_size}, Adam, lr {lr:g}, {schedule}, seed {seed}"
     )
     trainer.fit(
         tg.data.DataLoader(learn, batch_size, shuffle=True, seed=seed),
@@ -92,6 +97,16 @@ def _images(data: str, root: Path | None) -> tuple[Any, Any]:
     if data == "mnist":
         return tg.data.mnist(root, train=True), tg.data.mnist(root, train=False)
     raise ValueError(f"--data: expected digits or mnist, got {data!r}")
+
+
+def _schedule(name: str, optimizer: Any, epochs: int) -> Any:
+    from tinygrad_cv.optim.lr_scheduler import CosineAnnealingLR
+
+    if name == "constant":
+        return None
+    if name == "cosine":
+        return CosineAnnealingLR(optimizer, T_max=epochs)
+    raise ValueError(f"--schedule: expected cosine or constant, got {name!r}")
 
 
 def _keep(trainer: Trainer, folder: Path, model: str, data: str, images: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tinygrad_cv.data.cifar import cifar10, cifar100
 from tinygrad_cv.data.dataset import (
     Dataset,
     Subset,
@@ -9,19 +10,28 @@ from tinygrad_cv.data.dataset import (
     default_collate,
     random_split,
 )
+from tinygrad_cv.data.digit_image import digit_image
 from tinygrad_cv.data.digits import digits
+from tinygrad_cv.data.folder import ImageFolder
+from tinygrad_cv.data.image_file import load_image
 from tinygrad_cv.data.images import ImageDataset
 from tinygrad_cv.data.loader import DataLoader
-from tinygrad_cv.data.mnist import mnist
+from tinygrad_cv.data.mnist import fashion_mnist, mnist
 
 __all__ = [
     "DataLoader",
     "Dataset",
     "ImageDataset",
+    "ImageFolder",
     "Subset",
     "TensorDataset",
+    "cifar10",
+    "cifar100",
     "default_collate",
+    "digit_image",
     "digits",
+    "fashion_mnist",
+    "load_image",
     "mnist",
     "random_split",
 ]

@@ -229,6 +229,11 @@ def fetch(dataset: Any, indices: NDArray[np.int64]) -> Any:
     """The samples at `indices` as a batch: cut at once where the data set can, else collated."""
     if _cuts_batches(type(dataset)):
         return dataset.get_batch(indices)
+    return fetch_samples(dataset, indices)
+
+
+def fetch_samples(dataset: Any, indices: NDArray[np.int64]) -> Any:
+    """The samples at `indices`, one by one, collated."""
     return default_collate([dataset[index] for index in indices.tolist()])
 
 

@@ -125,7 +125,7 @@ class _Bar:
     @property
     def total(self) -> int | None:
         """Bytes to come; None where the server does not say."""
-        return self._progress.tasks[0].total  # type: ignore[no-any-return]
+        return self._progress.tasks[0].total
 
     @total.setter
     def total(self, count: int) -> None:

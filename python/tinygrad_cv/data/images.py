@@ -78,7 +78,7 @@ class ImageDataset(Dataset):
         rows = rows_of("ImageDataset", index, len(self))
         if not isinstance(rows, int):
             return self.get_batch(rows)
-        return self._transformed(self.images[rows]), int(self.labels[rows])
+        return apply(self.transform, self.images[rows]), int(self.labels[rows])
 
     def get_batch(self, indices: NDArray[np.int64]) -> tuple[Any, Tensor]:
         """The images and labels at `indices`, as (n, C, H, W) and (n,)."""
@@ -88,19 +88,21 @@ class ImageDataset(Dataset):
                 to_float(images) if self.transform is None else self.transform(images)
             )
         else:
-            batch = default_collate([self._transformed(image) for image in images])
+            batch = default_collate([apply(self.transform, image) for image in images])
         return batch, wrap(self.labels.take(indices))
 
     def arrays(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images as rows (N, C * H * W), uint8 and without a copy, and labels, for estimators."""
         return self.images.reshape(len(self), -1), self.labels
 
-    def _transformed(self, image: NDArray[np.uint8]) -> Any:
-        if self.transform is None:
-            return wrap(to_float(image))
-        if getattr(self.transform, "batched", False):
-            return as_tensor(self.transform(image[None]))[0]
-        return as_tensor(self.transform(image))
+
+def apply(transform: Callable[[NDArray[np.uint8]], Any] | None, image: NDArray[np.uint8]) -> Any:
+    """What a sample holds in place of one image of bytes: float32 in [0, 1] without a transform."""
+    if transform is None:
+        return wrap(to_float(image))
+    if getattr(transform, "batched", False):
+        return as_tensor(transform(image[None]))[0]
+    return as_tensor(transform(image))
 
 
 def to_float(images: NDArray[np.uint8]) -> NDArray[np.float32]:

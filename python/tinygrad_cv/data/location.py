@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 VARIABLE = "TINYGRAD_CV_DATA"
 
 
-def find(root: str | os.PathLike[str], folders: Iterable[str], names: Iterable[str]) -> Path | None:
-    """The first of `folders` below `root` that holds one of the files `names`, gzipped or not."""
-    wanted = [variant for name in names for variant in (name, f"{name}.gz")]
+def find(
+    root: str | os.PathLike[str], folders: Iterable[str], names: tuple[str, ...]
+) -> Path | None:
+    """The first of `folders` below `root` that holds one of the files `names`."""
     for folder in folders:
         path = Path(root).expanduser() / folder
-        if any((path / name).is_file() for name in wanted):
+        if any((path / name).is_file() for name in names):
             return path
     return None
 
@@ -27,6 +28,7 @@ def locate(
     root: str | os.PathLike[str] | None,
     folders: tuple[str, ...],
     names: tuple[str, ...],
+    suffixes: tuple[str, ...],
     cached: Callable[[], Path],
 ) -> Path:
     """The folder of a data set's files.
@@ -40,7 +42,7 @@ def locate(
     folders : tuple of str
         Folders below the root, in the order to look.
     names : tuple of str
-        Files of which the folder has at least one.
+        Files of which the folder has at least one, with one of `suffixes`.
     cached : callable
         Gives the cache's folder, filling it first if need be.
 
@@ -54,12 +56,14 @@ def locate(
         if not Path(given).expanduser().is_dir():
             name = "root" if root is not None else VARIABLE
             raise FileNotFoundError(f"{where}: {name} is {str(given)!r}, which is not a folder")
-        found = find(given, folders, names)
+        variants = tuple(name + suffix for name in names for suffix in suffixes)
+        found = find(given, folders, variants)
         if found is not None:
             return found
         if root is not None:
+            wanted = " or ".join(names[0] + suffix for suffix in suffixes)
+            below = ", ".join(dict.fromkeys(folder for folder in folders if folder))
             raise FileNotFoundError(
-                f"{where}: no {' or '.join(names)} in {str(given)!r} "
-                f"nor in its folders {', '.join(f for f in folders if f)}"
+                f"{where}: no {wanted} in {str(given)!r} nor in its folders {below}"
             )
     return cached()

@@ -66,6 +66,34 @@ MNIST = IdxSource(
 )
 
 
+FASHION_MNIST = IdxSource(
+    name="fashion_mnist",
+    classes=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+    folders=("fashion-mnist", "fashion_mnist", "FashionMNIST", "FashionMNIST/raw"),
+    mirrors=(
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    ),
+    digests={
+        IMAGES[True]: _packed("8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+        LABELS[True]: _packed("25c81989df183df01b3e8a0aad5dffbe"),
+        IMAGES[False]: _packed("bef4ecab320f06d8554ea6380940ec79"),
+        LABELS[False]: _packed("bb300cfdad3c16e7a12a480ee83cd310"),
+    },
+)
+
+
 def mnist(
     root: str | os.PathLike[str] | None = None,
     train: bool = True,
@@ -105,6 +133,42 @@ def mnist(
     return load_idx(MNIST, root, train, transform)
 
 
+def fashion_mnist(
+    root: str | os.PathLike[str] | None = None,
+    train: bool = True,
+    transform: Callable[[NDArray[np.uint8]], Any] | None = None,
+) -> ImageDataset:
+    """Fashion-MNIST: 60,000 training and 10,000 test images of clothes, 1 x 28 x 28.
+
+    Parameters
+    ----------
+    root : path-like, optional
+        The folder of the four IDX files (gzipped or not), the one above it (``fashion-mnist``,
+        ``fashion_mnist``), or PyTorch's root (``FashionMNIST/raw``). Without it one of these below
+        the folder that the variable TINYGRAD_CV_DATA names, else the user's cache, as for `mnist`.
+    train : bool
+        The training images, or the test images.
+    transform : callable, optional
+        As for `ImageDataset`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As for `mnist`.
+
+    References
+    ----------
+    Xiao, Rasul, Vollgraf 2017: Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine
+    Learning Algorithms. arXiv:1708.07747.
+
+    Examples
+    --------
+    >>> fashion_mnist(train=False).classes[9]  # doctest: +SKIP
+    'Ankle boot'
+    """
+    return load_idx(FASHION_MNIST, root, train, transform)
+
+
 def load_idx(
     source: IdxSource,
     root: str | os.PathLike[str] | None,
@@ -113,7 +177,11 @@ def load_idx(
 ) -> ImageDataset:
     """One half of a data set of four IDX files; see `mnist`."""
     names = IMAGES[train], LABELS[train]
-    folder = locate(source.name, root, source.folders, names, partial(_cached, source, names))
+    # Their own folder may be named as the root alone: the variable's may be that of other data, and
+    # the names are the same.
+    folders = source.folders if root is None else (*source.folders, "", "raw")
+    cached = partial(_cached, source, names)
+    folder = locate(source.name, root, folders, names, ("", ".gz"), cached)
     return read_pair(source.name, folder, train, source.classes, transform)
 
 

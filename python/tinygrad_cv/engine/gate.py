@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from tinygrad_cv.engine import anomaly, grad_mode, memory, watch
+from tinygrad_cv.engine import anomaly, grad_mode, memory, recording, views, watch
 from tinygrad_cv.engine.memory import next_seq
 from tinygrad_cv.engine.promotion import promote, scalar_operand
 from tinygrad_cv.engine.tensor import Leaf, Tensor, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OUT = -1  # in `saved_from`: the gate's own output
 
@@ -19,13 +22,14 @@ _new = object.__new__
 class Extra:
     """What few gates have: hooks, holds on shared memory, where the user's code made them."""
 
-    __slots__ = ("holds", "hooks", "made_at", "retained")
+    __slots__ = ("holds", "hooks", "made_at", "restore", "retained")
 
     def __init__(self) -> None:
         self.hooks: list[Any] = []
         self.holds: tuple[Any, ...] = ()
         self.retained: list[Any] = []  # weak references to tensors that keep their gradient
         self.made_at: str | None = None
+        self.restore: Callable[[], None] | None = None  # of a checkpoint: gets back what was saved
 
 
 class Gate:
@@ -152,6 +156,9 @@ def _finish_watched(gate: Gate, out: Tensor, parents: tuple[Gate | Leaf | None, 
             extra_of(gate).holds = holds
     if anomaly.enabled():
         extra_of(gate).made_at = anomaly.user_line()
+    recorder = recording.active()
+    if recorder is not None:
+        recorder.gate_made(gate, out.array)
     return out
 
 
@@ -191,6 +198,24 @@ class UnaryGate(Gate):
         else:
             out.node = None
         return out
+
+
+class ViewGate(UnaryGate):
+    """A gate whose value shows (part of) its input's memory, where the layout allows it.
+
+    The result and its input know of each other, so that a write in place through either is a change
+    of both.
+    """
+
+    __slots__ = ()
+
+    def __call__(self, x: Any) -> Any:
+        out = UnaryGate.__call__(self, x)
+        if out.__class__ is Tensor:
+            views.link(x, out, self)
+        return out
+
+    record = UnaryGate.__call__  # the same without taking note of the shared memory
 
 
 class BinaryGate(Gate):

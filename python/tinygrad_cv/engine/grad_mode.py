@@ -45,14 +45,21 @@ class _GradMode:
             def generate(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
                 # The mode holds while the body runs, not while its caller has the value.
                 generator = function(*args, **kwargs)
-                value = None
+                step, argument = generator.send, None
                 while True:
                     try:
                         with _GradMode(mode):
-                            got = generator.send(value)
+                            got = step(argument)
                     except StopIteration as stop:
                         return stop.value
-                    value = yield got
+                    try:
+                        step, argument = generator.send, (yield got)
+                    except GeneratorExit:
+                        with _GradMode(mode):
+                            generator.close()
+                        raise
+                    except BaseException as error:
+                        step, argument = generator.throw, error
 
             return generate
 

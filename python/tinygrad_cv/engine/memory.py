@@ -46,6 +46,12 @@ def wrote(array: Any) -> None:
     last_write = stamp
 
 
+def written_after(array: Any, seq: int) -> bool:
+    """True if the memory of `array` was written to in place after the gate or time `seq`."""
+    write = _writes.get(id(owner(array)))
+    return write is not None and write[1] > seq
+
+
 def check_saved(gate: Gate) -> None:
     """Raise RuntimeError if a value that `gate` saved was changed in place afterwards."""
     for value, source in zip(gate.saved or (), gate.saved_from, strict=False):
@@ -161,26 +167,78 @@ _probe = _Slot()
 _probe.array = np.empty(0)
 _ALONE = _probe.holders()  # what getrefcount says of an array that only a slot refers to
 
-# Arrays given out read-only because a graph already held their memory.
-_waiting: list[tuple[weakref.ref[Any], weakref.ref[Any]]] = []
+
+def _holders(slot: Any) -> int:
+    """How many others have the array of a tensor (or `_Waiting`): gates, most often.
+
+    Arrays given out do not count. Views by others do, if the array owns its memory: NumPy makes
+    them refer to it.
+    """
+    return _Slot.holders(slot) - _ALONE - _given_out(slot.array)
+
+
+def _given_out(array: Any) -> int:
+    entry = shared.get(id(array))
+    if entry is None:
+        return 0
+    return sum(1 for ref in entry.arrays if getattr(ref(), "base", None) is array)
+
+
+class _Waiting:
+    """Arrays given out read-only because a graph already held their memory."""
+
+    __slots__ = ("array", "outs", "tensor")
+
+    def __init__(self, tensor: Any) -> None:
+        self.array = tensor.array
+        self.tensor = weakref.ref(tensor)
+        self.outs: list[weakref.ref[Any]] = []
+
+    def held(self) -> bool:
+        """True while somebody but the tensor has the array, or a graph another view of it."""
+        entry = shared.get(id(owner(self.array)))
+        if entry is not None and entry.locks:
+            return True
+        tensor = self.tensor()
+        return _holders(self) > (tensor is not None and tensor.array is self.array)
+
+
+_waiting: dict[int, _Waiting] = {}  # by id of the array
 
 
 def expose(tensor: Any) -> Any:
     """A NumPy array that shares the memory of `tensor`, read-only while a graph holds that."""
+    if _waiting:
+        release_waiting()
+    key = id(tensor.array)
+    held = key in _waiting or _holders(tensor) > 0
+    if not held and tensor.array.base is None:
+        tensor.array = tensor.array.view()  # so that views by others do not count as holders
     out = tensor.array.view()
-    share(tensor.array, out)
-    if _Slot.holders(tensor) > _ALONE and out.flags.writeable:
+    if held and out.flags.writeable:
         out.flags.writeable = False
-        _waiting.append((weakref.ref(out), weakref.ref(tensor)))
+        with _lock:
+            entry = _waiting.setdefault(key, _Waiting(tensor))
+
+            def forget(ref: weakref.ref[Any]) -> None:
+                with _lock:
+                    if ref in entry.outs:
+                        entry.outs.remove(ref)
+                    if not entry.outs and _waiting.get(key) is entry:
+                        del _waiting[key]
+
+            entry.outs.append(weakref.ref(out, forget))
+    share(tensor.array, out)
     return out
 
 
 def release_waiting() -> None:
     """Make arrays writeable again whose graph has gone meanwhile."""
-    for pair in list(_waiting):
-        out, tensor = pair[0](), pair[1]()
-        if out is None or tensor is None:
-            _waiting.remove(pair)
-        elif _Slot.holders(tensor) <= _ALONE:
-            out.flags.writeable = True
-            _waiting.remove(pair)
+    with _lock:
+        for key, entry in list(_waiting.items()):
+            if not entry.held():
+                for ref in entry.outs:
+                    out = ref()
+                    if out is not None:
+                        out.flags.writeable = True
+                del _waiting[key]

@@ -33,6 +33,21 @@ class Leaf:
         self.hooks: list[Any] = []
 
 
+class HookHandle:
+    """What `Tensor.register_hook` returns: ``remove()`` takes the hook away again."""
+
+    __slots__ = ("_hook", "_hooks")
+
+    def __init__(self, hooks: list[Any], hook: Any) -> None:
+        self._hooks, self._hook = hooks, hook
+
+    def remove(self) -> None:
+        """Take the hook away; does nothing the second time."""
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+        self._hooks = []
+
+
 class Tensor:
     """An n-dimensional array that remembers how it was made.
 
@@ -63,9 +78,10 @@ class Tensor:
     tensor([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "array", "grad", "node")
+    __slots__ = ("__weakref__", "array", "family", "grad", "node")
 
     array: Any
+    family: Any  # tensors that share the memory, see `views`; unset for most
     grad: Tensor | None
     node: Gate | Leaf | None  # what the gradient goes to; None: nowhere
 
@@ -161,10 +177,23 @@ class Tensor:
 
         backward(self, gradient, retain_graph, create_graph)
 
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
         """Call ``hook(grad)`` when this tensor's gradient is known; what it returns replaces it.
 
-        Returns a function that removes the hook.
+        Returns a handle whose ``remove()`` takes the hook away again.
+
+        Raises
+        ------
+        RuntimeError
+            A tensor that does not require a gradient.
+
+        Examples
+        --------
+        >>> x = Tensor([1.0, 2.0], requires_grad=True)
+        >>> handle = x.register_hook(lambda grad: 10 * grad)
+        >>> x.sum().backward()
+        >>> x.grad
+        tensor([10., 10.])
         """
         from tinygrad_cv.engine.gate import extra_of
 
@@ -172,7 +201,7 @@ class Tensor:
             raise RuntimeError("register_hook: this tensor does not require a gradient")
         hooks = self.node.hooks if isinstance(self.node, Leaf) else extra_of(self.node).hooks
         hooks.append(hook)
-        return lambda: hooks.remove(hook)
+        return HookHandle(hooks, hook)
 
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor in ``.grad`` although it is no leaf."""
@@ -238,7 +267,9 @@ class Tensor:
         """The values as a NumPy array that shares this tensor's memory.
 
         While a graph holds the memory the array is read-only, so that a gradient cannot be
-        falsified by a write; it is writeable again once the graph is freed.
+        falsified by a write; it is writeable again once the graph is freed. (An array that was
+        taken when the graph already held the memory hears of that at the next backward pass or
+        call of this method.)
 
         Raises
         ------
@@ -405,9 +436,12 @@ def _new_array(data: Any, dtype: Any = None) -> Any:
         array = np.array(data, order="C")
     else:  # a CuPy array
         array = data.copy()
+    if not array.dtype.isnative:  # kernels read the machine's byte order
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"tensor: expected numbers, got {type(data).__name__} of {array.dtype}")
-    return array if dtype is None else array.astype(dtype, copy=False)
+    # A view, so that `memory` can tell who holds it: NumPy has views refer to the owner.
+    return (array if dtype is None else array.astype(dtype, copy=False)).view()
 
 
 def _holds_tensors(items: Any) -> bool:
@@ -502,6 +536,11 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
         raise TypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"from_numpy: expected numbers, got dtype {array.dtype}")
+    if not array.dtype.isnative:
+        raise TypeError(
+            f"from_numpy: dtype {array.dtype.str!r} has another byte order than this machine; "
+            "tg.tensor(array) makes a copy in the right one"
+        )
     out = wrap(array.view(np.ndarray))
     base = memory.owner(array)
     if base is not array:

@@ -141,18 +141,29 @@ def check_conv2d(
     if input.array.dtype.kind != "f":
         raise TypeError(f"conv2d: expected floats, got {input.dtype}; use .float() first")
     padding = _padding(padding, w[2:], stride, dilation)
+    if 0 in w[2:]:
+        raise ValueError(f"conv2d: weight {w} has no rows or columns")
+    window_error("conv2d", x[2:], w[2:], stride, padding, dilation)
+    return Conv2dSettings(stride, padding, dilation, int(groups))
+
+
+def window_error(
+    where: str,
+    size: Any,
+    kernel: Any,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+) -> None:
+    """Raise ValueError, with the formula filled in, if a kernel does not fit into padded images."""
     for i, side in enumerate(("rows", "columns")):
-        if w[2 + i] < 1:
-            raise ValueError(f"conv2d: weight {w} has no {side}")
-        size = conv_output_size(x[2 + i], w[2 + i], stride[i], padding[i], dilation[i])
-        if size < 1:
-            spans = dilation[i] * (w[2 + i] - 1) + 1
+        if conv_output_size(size[i], kernel[i], stride[i], padding[i], dilation[i]) < 1:
+            spans = dilation[i] * (kernel[i] - 1) + 1
             raise ValueError(
-                f"conv2d: the kernel's {spans} {side} are more than the padded input's "
-                f"{x[2 + i]} + 2 * {padding[i]}: ({x[2 + i]} - {spans} + 2 * {padding[i]})"
+                f"{where}: the kernel's {spans} {side} are more than the padded input's "
+                f"{size[i]} + 2 * {padding[i]}: ({size[i]} - {spans} + 2 * {padding[i]})"
                 f"/{stride[i]} + 1 < 1"
             )
-    return Conv2dSettings(stride, padding, dilation, int(groups))
 
 
 def _padding(

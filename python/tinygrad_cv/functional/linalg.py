@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_cv.engine import promotion
-from tinygrad_cv.engine.tensor import Tensor, wrap
+from tinygrad_cv.engine.tensor import Tensor, from_numpy
+from tinygrad_cv.functional.arithmetic import add, mul
 from tinygrad_cv.functional.methods import tensor_method
 from tinygrad_cv.gates import matmul as gates
 
 
 def _operands(where: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
-    a, b = (x if isinstance(x, Tensor) else wrap(x) for x in (a, b))
+    a, b = (x if isinstance(x, Tensor) else from_numpy(x) for x in (a, b))
     if a.array.dtype != b.array.dtype:
         a, b = promotion.promote(a, b)
     if a.array.dtype.kind != "f":
@@ -56,6 +57,136 @@ def matmul(input: Any, other: Any) -> Tensor:
 
 
 Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[method-assign]
+
+
+def _shapes(where: str, operands: dict[str, tuple[Any, str]]) -> None:
+    """Refuse operands that have not as many dimensions as their letters, or not the same lengths.
+
+    `operands` maps names to a tensor and the letters of its dimensions, as in "nk".
+    """
+    lengths: dict[str, tuple[int, str]] = {}
+    for name, (x, letters) in operands.items():
+        form = "(" + ", ".join(letters) + ("," if len(letters) == 1 else "") + ")"
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{where}: {name} must be a Tensor, got {type(x).__name__}")
+        if x.ndim != len(letters):
+            raise ValueError(f"{where}: {name} must have shape {form}, got {x.shape}")
+        for letter, length in zip(letters, x.shape, strict=True):
+            expected, whose = lengths.setdefault(letter, (length, f"{name} {x.shape}"))
+            if length != expected:
+                raise ValueError(
+                    f"{where}: {name} {x.shape} has {letter} = {length} but {whose} has {expected}"
+                )
+
+
+@tensor_method()
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Product of two matrices: (N, K) and (K, M) give (N, M); nothing broadcasts.
+
+    Raises
+    ------
+    ValueError
+        Other shapes.
+    """
+    _shapes("mm", {"input": (input, "nk"), "mat2": (mat2, "km")})
+    return gates.Matmul()(*_operands("mm", input, mat2))
+
+
+@tensor_method()
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Product of two batches of matrices: (B, N, K) and (B, K, M) give (B, N, M).
+
+    Raises
+    ------
+    ValueError
+        Other shapes.
+    """
+    _shapes("bmm", {"input": (input, "bnk"), "mat2": (mat2, "bkm")})
+    return gates.Matmul()(*_operands("bmm", input, mat2))
+
+
+@tensor_method()
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """Matrix times vector: (N, M) and (M,) give (N,).
+
+    Raises
+    ------
+    ValueError
+        Other shapes.
+    """
+    _shapes("mv", {"input": (input, "nm"), "vec": (vec, "m")})
+    return matmul(input, vec)
+
+
+@tensor_method()
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """Sum of the products of two vectors' elements.
+
+    Raises
+    ------
+    ValueError
+        Tensors that are no vectors, or of different lengths.
+    """
+    _shapes("dot", {"input": (input, "n"), "tensor": (tensor, "n")})
+    return matmul(input, tensor)
+
+
+@tensor_method("ger")
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """Each element of one vector times each of another: (N,) and (M,) give (N, M).
+
+    Raises
+    ------
+    ValueError
+        Tensors that are no vectors.
+    """
+    _shapes("outer", {"input": (input, "n"), "vec2": (vec2, "m")})
+    return mul(input.reshape(-1, 1), vec2)
+
+
+def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+    """beta * input + alpha * product; a beta of 0 leaves input out, NaN or not."""
+    if alpha != 1:
+        product = product * alpha
+    if beta == 0:
+        return product
+    return add(input if beta == 1 else input * beta, product)
+
+
+@tensor_method()
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (mat1 @ mat2) for matrices; `input` broadcasts.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit.
+    """
+    _shapes("addmm", {"mat1": (mat1, "nk"), "mat2": (mat2, "km")})
+    _fits("addmm", input, (mat1.shape[0], mat2.shape[1]))
+    return _plus(input, mm(mat1, mat2), beta, alpha)
+
+
+@tensor_method()
+def baddbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
+) -> Tensor:
+    """beta * input + alpha * (batch1 @ batch2) for batches of matrices; `input` broadcasts.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit.
+    """
+    _shapes("baddbmm", {"batch1": (batch1, "bnk"), "batch2": (batch2, "bkm")})
+    _fits("baddbmm", input, (*batch1.shape[:2], batch2.shape[2]))
+    return _plus(input, bmm(batch1, batch2), beta, alpha)
+
+
+def _fits(where: str, input: Tensor, shape: tuple[int, ...]) -> None:
+    ends = zip(input.shape[::-1], shape[::-1], strict=False)
+    if input.ndim > len(shape) or any(a not in (1, b) for a, b in ends):
+        raise ValueError(f"{where}: input {input.shape} does not broadcast to the product {shape}")
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

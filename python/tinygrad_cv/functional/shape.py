@@ -1,4 +1,4 @@
-"""Functions that move values without changing them."""
+"""The same values in another shape: views where the memory's layout allows it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cv.engine.tensor import Tensor
-from tinygrad_cv.functional.methods import tensor_method
+from tinygrad_cv.functional.methods import dim_index, ints, tensor_method
 from tinygrad_cv.gates import shape as gates
-
-
-def _ints(args: tuple[Any, ...]) -> tuple[int, ...]:
-    """The numbers of ``f(2, 3)`` and ``f((2, 3))`` alike."""
-    if len(args) == 1 and not isinstance(args[0], (int, np.integer)):
-        args = tuple(args[0])
-    return tuple(int(n) for n in args)
+from tinygrad_cv.gates.broadcast import Expand
 
 
 @tensor_method("view")
@@ -27,7 +21,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     ValueError
         A shape of another number of elements.
     """
-    wanted = _ints(shape)
+    wanted = ints("reshape", shape)
     try:
         return gates.Reshape(wanted)(input)
     except ValueError as error:
@@ -36,13 +30,25 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         ) from error
 
 
+@tensor_method("view_as")
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """The elements in row order, in the shape of `other`."""
+    return reshape(input, other.shape)
+
+
+@tensor_method()
+def ravel(input: Tensor) -> Tensor:
+    """The elements in row order, in one dimension."""
+    return gates.Reshape((-1,))(input)
+
+
 @tensor_method()
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Dimensions `start_dim` to `end_dim` as one."""
     ndim = input.array.ndim
     if not ndim:
         return reshape(input, 1)
-    start, end = (_dim("flatten", d, ndim) for d in (start_dim, end_dim))
+    start, end = (dim_index("flatten", d, ndim) for d in (start_dim, end_dim))
     if start > end:
         raise ValueError(f"flatten: start_dim {start_dim} lies after end_dim {end_dim}")
     shape = input.shape
@@ -50,10 +56,92 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return gates.Reshape((*shape[:start], length, *shape[end + 1 :]))(input)
 
 
-def _dim(where: str, dim: int, ndim: int) -> int:
-    if not -ndim <= dim < ndim:
-        raise IndexError(f"{where}: dim {dim} but the tensor has {ndim} dimensions")
-    return dim % ndim
+@tensor_method()
+def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
+    """Dimension `dim` as several of the lengths `sizes`, one of which may be -1.
+
+    Raises
+    ------
+    ValueError
+        Lengths whose product is not that of the dimension.
+    """
+    axis = dim_index("unflatten", dim, input.array.ndim)
+    shape = input.shape
+    sizes = ints("unflatten", (sizes,))
+    known = int(np.prod([n for n in sizes if n != -1]))
+    wanted = tuple([shape[axis] // max(known, 1) if n == -1 else n for n in sizes])
+    if int(np.prod(wanted)) != shape[axis]:
+        raise ValueError(f"unflatten: sizes {sizes} do not multiply to {shape[axis]} of {shape}")
+    return gates.Reshape((*shape[:axis], *wanted, *shape[axis + 1 :]))(input)
+
+
+@tensor_method()
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """Without the dimensions of length 1, or without those of `dim` that have length 1: a view."""
+    shape = input.shape
+    if dim is None:
+        axes = set(range(len(shape)))
+    else:
+        axes = {dim_index("squeeze", d, len(shape)) for d in ints("squeeze", (dim,))}
+    return gates.Reshape(tuple([n for i, n in enumerate(shape) if n != 1 or i not in axes]))(input)
+
+
+@tensor_method()
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """With a dimension of length 1 at place `dim`: a view."""
+    shape = input.shape
+    axis = dim_index("unsqueeze", dim, len(shape) + 1)
+    return gates.Reshape((*shape[:axis], 1, *shape[axis:]))(input)
+
+
+@tensor_method()
+def expand(input: Tensor, *sizes: Any) -> Tensor:
+    """The tensor repeated along dimensions of length 1, without a copy; -1 keeps a length.
+
+    Raises
+    ------
+    ValueError
+        A shape that the tensor cannot be broadcast to.
+    """
+    wanted = ints("expand", sizes)
+    shape = input.shape
+    extra = len(wanted) - len(shape)
+    if extra < 0:
+        raise ValueError(f"expand: sizes {wanted} are fewer than the dimensions of shape {shape}")
+    full = tuple([shape[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(wanted)])
+    if any(n < 0 for n in full) or any(
+        a not in (1, b) for a, b in zip(shape, full[extra:], strict=True)
+    ):
+        raise ValueError(f"expand: shape {shape} cannot be expanded to {wanted}")
+    return Expand(full)(input)
+
+
+@tensor_method()
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """The tensor expanded to the shape of `other`."""
+    return expand(input, other.shape)
+
+
+@tensor_method()
+def broadcast_to(input: Tensor, shape: Any) -> Tensor:
+    """As `expand`."""
+    return expand(input, shape)
+
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """All tensors expanded to their common shape.
+
+    Raises
+    ------
+    ValueError
+        Shapes that have none.
+    """
+    shapes = [x.shape for x in tensors]
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError as error:
+        raise ValueError(f"broadcast_tensors: shapes {shapes} do not broadcast") from error
+    return tuple([expand(x, shape) for x in tensors])
 
 
 @tensor_method()
@@ -65,22 +153,54 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     ValueError
         An order that does not name every dimension once.
     """
-    order = _ints(dims)
+    order = ints("permute", dims)
     ndim = input.array.ndim
-    full = tuple(_dim("permute", d, ndim) for d in order)
+    full = tuple([dim_index("permute", d, ndim) for d in order])
     if sorted(full) != list(range(ndim)):
         raise ValueError(f"permute: dims {order} must name each of {ndim} dimensions once")
     return gates.Permute(full)(input)
 
 
-@tensor_method()
+@tensor_method("swapaxes", "swapdims")
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions swapped: a view."""
     ndim = input.array.ndim
     order = list(range(ndim))
-    a, b = _dim("transpose", dim0, ndim), _dim("transpose", dim1, ndim)
-    order[a], order[b] = order[b], order[a]
+    a, b = dim_index("transpose", dim0, ndim), dim_index("transpose", dim1, ndim)
+    if ndim:
+        order[a], order[b] = order[b], order[a]
     return gates.Permute(tuple(order))(input)
+
+
+swapaxes = swapdims = transpose
+
+
+@tensor_method("moveaxis")
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Dimension(s) `source` moved to place(s) `destination`, the others in order: a view.
+
+    Raises
+    ------
+    ValueError
+        Not as many places as dimensions, or one that is named twice.
+    """
+    ndim = input.array.ndim
+    sources = [dim_index("movedim", d, ndim) for d in ints("movedim", (source,))]
+    places = [dim_index("movedim", d, ndim) for d in ints("movedim", (destination,))]
+    if len({*sources}) != len({*places}) or not len(sources) == len(places) == len({*places}):
+        raise ValueError(
+            f"movedim: source {source} and destination {destination} must name as many dimensions, "
+            "each once"
+        )
+    if not ndim:
+        return gates.Permute(())(input)
+    order = [d for d in range(ndim) if d not in sources]
+    for place, dim in sorted(zip(places, sources, strict=True)):
+        order.insert(place, dim)
+    return gates.Permute(tuple(order))(input)
+
+
+moveaxis = movedim
 
 
 @tensor_method()
@@ -91,38 +211,14 @@ def t(input: Tensor) -> Tensor:
     return gates.Permute(tuple(range(input.array.ndim))[::-1])(input)
 
 
-def index(input: Tensor, key: Any) -> Tensor:
-    """input[key]: slices, ints, None and Ellipsis give views; arrays and masks copy.
-
-    The gradient of an element that is named several times is the sum.
-
-    Raises
-    ------
-    IndexError
-        An index outside the tensor.
-    """
-    return gates.Index(_plain_key(key))(input)
+def _matrix_transpose(input: Tensor) -> Tensor:
+    if input.array.ndim < 2:
+        raise ValueError(f"mT: expected at least 2 dimensions, got shape {input.shape}")
+    return transpose(input, -2, -1)
 
 
-Tensor.__getitem__ = index  # type: ignore[method-assign]
-
-
-def _plain_key(key: Any) -> Any:
-    if isinstance(key, tuple):
-        return tuple([_plain_key(k) for k in key])
-    if isinstance(key, Tensor):
-        return key.array
-    if isinstance(key, list):
-        return np.asarray(
-            [k.array if isinstance(k, Tensor) else k for k in key] or np.empty(0, int)
-        )
-    return key
-
-
-Tensor.T = property(  # type: ignore[attr-defined]
-    lambda self: gates.Permute(tuple(range(self.array.ndim))[::-1])(self)
-)
-Tensor.mT = property(lambda self: transpose(self, -2, -1))  # type: ignore[attr-defined]
+Tensor.T = property(lambda self: gates.Permute(tuple(range(self.array.ndim))[::-1])(self))  # type: ignore[attr-defined]
+Tensor.mT = property(_matrix_transpose)  # type: ignore[attr-defined]
 
 
 @tensor_method()

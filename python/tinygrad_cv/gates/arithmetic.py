@@ -1,11 +1,16 @@
-"""Arithmetic gates: sums, products, powers, exponentials; elementwise, with NumPy's broadcasting."""
+"""Arithmetic gates: sums, products, quotients, powers; elementwise, with NumPy's broadcasting."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_cv.engine.gate import OUT, BinaryGate, UnaryGate
+from tinygrad_cv.engine.gate import OUT, BinaryGate, Gate, UnaryGate
+from tinygrad_cv.engine.masking import below_mask
 from tinygrad_cv.gates.broadcast import unbroadcast
+from tinygrad_cv.gates.chain import Keep, ZeroOr, ZeroOver, Zeros, array_of, chain, quiet
+from tinygrad_cv.gates.exponential import Log
+
+_below_mask = below_mask.get
 
 
 class Add(BinaryGate):
@@ -61,6 +66,11 @@ class Mul(BinaryGate):
     def backward(self, grad):
         a, b = self.saved
         node_a, node_b = self.parents
+        if _below_mask():
+            return (
+                None if node_a is None else unbroadcast(ZeroOr()(grad, b), a.shape),
+                None if node_b is None else unbroadcast(ZeroOr()(grad, a), b.shape),
+            )
         return (
             None if node_a is None else unbroadcast(grad * b, a.shape),
             None if node_b is None else unbroadcast(grad * a, b.shape),
@@ -68,11 +78,15 @@ class Mul(BinaryGate):
 
 
 class Div(BinaryGate):
-    """y = a / b. Local gradients: 1 / b and -a / b^2 = -y / b."""
+    """y = a / b. Local gradients: 1 / b and -a / b^2 = -y / b.
+
+    Where the gradient that arrives is 0 the result is 0, also at the pole b = 0.
+    """
 
     __slots__ = ()
     saved_from = (1, OUT)
 
+    @quiet
     def forward(self, a, b):
         y = a / b
         self.saved = b, y
@@ -83,10 +97,59 @@ class Div(BinaryGate):
         b, y = self.saved
         shape_a, shape_b = self.shapes
         node_a, node_b = self.parents
-        ga = grad / b
+        if shape_b is None and b:  # a number
+            return unbroadcast(grad / b, shape_a), None
+        ga = ZeroOver()(grad, b)
         return (
             None if node_a is None else unbroadcast(ga, shape_a),
-            None if node_b is None else unbroadcast(-ga * y, shape_b),
+            None if node_b is None else unbroadcast(-ZeroOr()(ga, y), shape_b),
+        )
+
+
+class Remainder(BinaryGate):
+    """y = a - b floor(a / b), which has the sign of b. Local gradients: 1 and -floor(a / b)."""
+
+    __slots__ = ("quotient",)
+
+    @quiet
+    def forward(self, a, b):
+        self.saved = ()
+        self.shapes = getattr(a, "shape", None), getattr(b, "shape", None)
+        self.quotient, y = np.divmod(a, b)
+        return y
+
+    def backward(self, grad):
+        shape_a, shape_b = self.shapes
+        node_a, node_b = self.parents
+        return (
+            None if node_a is None else unbroadcast(grad, shape_a),
+            None if node_b is None else unbroadcast(chain(-grad, self.quotient), shape_b),
+        )
+
+
+class Lerp(Gate):
+    """y = a + w (b - a), counted from the nearer end, so that w = 1 gives b exactly.
+
+    Local gradients: 1 - w, w and b - a.
+    Shapes: a, b, w (which may be a number) broadcast; y their common shape.
+    """
+
+    __slots__ = ()
+    saved_from = (0, 1, 2)
+
+    @quiet
+    def forward(self, a, b, w):
+        self.saved = a, b, w
+        step = b - a
+        return np.where(abs(w) < 0.5, a + w * step, b - step * (1 - w))
+
+    def backward(self, grad):
+        a, b, w = self.saved
+        need_a, need_b, need_w = self.needs_grad
+        return (
+            unbroadcast(chain(grad, 1 - w), a.shape) if need_a else None,
+            unbroadcast(chain(grad, w), b.shape) if need_b else None,
+            unbroadcast(chain(grad, b - a), w.shape) if need_w else None,
         )
 
 
@@ -103,29 +166,6 @@ class Neg(UnaryGate):
         return (-grad,)
 
 
-class ZeroOr(BinaryGate):
-    """y = a b, and 0 where a is 0 even if b is infinite or NaN.
-
-    For local gradients with a pole: no gradient arrives, so none leaves. Local gradients: b and a,
-    by the same rule.
-    """
-
-    __slots__ = ()
-    saved_from = (0, 1)
-
-    def forward(self, a, b):
-        self.saved = a, b
-        with np.errstate(invalid="ignore", over="ignore"):
-            y = a * b
-        if np.isfinite(b).all():
-            return y
-        return np.where(a == 0, y.dtype.type(0), y)
-
-    def backward(self, grad):
-        a, b = self.saved
-        return unbroadcast(ZeroOr()(grad, b), a.shape), unbroadcast(ZeroOr()(grad, a), b.shape)
-
-
 class PowScalar(UnaryGate):
     """y = x^p for a number p. Local gradient: p x^(p - 1), which is 0 for p = 0 at x = 0 as well.
 
@@ -138,34 +178,41 @@ class PowScalar(UnaryGate):
     def __init__(self, p):
         self.p = p
 
+    @quiet
     def forward(self, x):
         self.saved = (x,)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return x**self.p
+        if self.p == -0.5:  # the one power in wide use that NumPy has no short cut for
+            return 1 / np.sqrt(x)
+        return x**self.p
 
     def backward(self, grad):
         (x,) = self.saved
         p = self.p
         if p == 0:
-            return (grad * 0,)
+            return (Zeros()(grad),)
         if p == 1:
             return (grad,)
         if p == 2:
-            return (grad * 2 * x,)
+            return (chain(grad * 2, x),)
         if p > 1:
-            return (grad * p * PowScalar(p - 1)(x),)
+            return (chain(grad * p, PowScalar(p - 1)(x)),)
         return (ZeroOr()(grad * p, PowScalar(p - 1)(x)),)
 
 
 class Pow(BinaryGate):
-    """y = a^b. Local gradients: b a^(b - 1) and y ln a, the latter 0 where a = 0 and b >= 0."""
+    """y = a^b. Local gradients: b a^(b - 1) and y ln a, the latter 0 where a = 0 and b >= 0.
+
+    Where the gradient that arrives is 0 the result is 0, also at a pole.
+    """
 
     __slots__ = ()
     saved_from = (0, 1, OUT)
 
+    @quiet
     def forward(self, a, b):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            y = a**b
+        y = a**b
+        if not hasattr(a, "dtype"):  # as in 2 ** b
+            a = np.asarray(a, y.dtype)
         self.saved = a, b, y
         return y
 
@@ -174,45 +221,12 @@ class Pow(BinaryGate):
         node_a, node_b = self.parents
         ga = gb = None
         if node_a is not None:
-            ga = unbroadcast(ZeroOr()(grad * b, Pow()(a, b - 1)), a.shape)
+            ga = unbroadcast(ZeroOr()(chain(grad, b), Pow()(a, b - 1)), a.shape)
         if node_b is not None:
-            # a is a number in 2 ** b
-            log_a = Log()(a) if hasattr(a, "dtype") else float(np.log(a)) if a else -np.inf
-            gb = unbroadcast(ZeroOr()(grad * y, log_a + 0 * y), b.shape)
+            away = (array_of(a) != 0) | (array_of(b) < 0)
+            gb = Keep(away)(chain(grad, y))
+            gb = unbroadcast(ZeroOr()(gb, Log()(a)), b.shape)
         return ga, gb
-
-
-class Exp(UnaryGate):
-    """y = e^x. Local gradient: y."""
-
-    __slots__ = ()
-    saved_from = (OUT,)
-
-    def forward(self, x):
-        with np.errstate(over="ignore"):
-            y = np.exp(x)
-        self.saved = (y,)
-        return y
-
-    def backward(self, grad):
-        (y,) = self.saved
-        return (grad * y,)
-
-
-class Log(UnaryGate):
-    """y = ln x; -inf at 0, NaN below. Local gradient: 1 / x; a zero gradient stays 0 at x = 0."""
-
-    __slots__ = ()
-    saved_from = (0,)
-
-    def forward(self, x):
-        self.saved = (x,)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(x)
-
-    def backward(self, grad):
-        (x,) = self.saved
-        return (ZeroOr()(grad, PowScalar(-1)(x)),)
 
 
 class Cast(UnaryGate):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_cv.engine.gate import UnaryGate
+from tinygrad_cv.engine.gate import UnaryGate, ViewGate
 
 
 def unbroadcast(grad, shape):
@@ -37,7 +37,7 @@ class SumTo(UnaryGate):
         return (Expand(self.x_shape)(grad),)
 
 
-class Expand(UnaryGate):
+class Expand(ViewGate):
     """y = x repeated along dimensions of size 1, and new leading ones: a view, no copy.
 
     Local gradient: gx = grad summed over those dimensions.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_cv.engine.gate import OUT, UnaryGate
-from tinygrad_cv.gates.arithmetic import Exp
+from tinygrad_cv.gates.chain import chain, quiet
+from tinygrad_cv.gates.exponential import Exp
 from tinygrad_cv.gates.reduction import Sum
 
 
 class LogSoftmax(UnaryGate):
-    """y = x - log Σ exp(x) along one dimension, the largest x subtracted first.
+    """y = x - log Σ exp(x) along one dimension (None: of a 0-d x), the largest x subtracted first.
 
     Local gradient: gx = grad - softmax(x) Σ grad. A row of minus infinities gives NaN.
     Shapes: x any; y as x.
@@ -22,16 +23,17 @@ class LogSoftmax(UnaryGate):
     def __init__(self, dim):
         self.dim = dim
 
+    @quiet
     def forward(self, x):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shifted = x - x.max(axis=self.dim, keepdims=True)
-            y = shifted - np.log(np.exp(shifted).sum(axis=self.dim, keepdims=True))
+        shifted = x - x.max(axis=self.dim, keepdims=True, initial=-np.inf)
+        y = shifted - np.log(np.exp(shifted).sum(axis=self.dim, keepdims=True))
         self.saved = (y,)
         return y
 
     def backward(self, grad):
         (y,) = self.saved
-        return (grad - Exp()(y) * Sum((self.dim,), keepdims=True)(grad),)
+        total = Sum(None if self.dim is None else (self.dim,), keepdims=True)(grad)
+        return (grad - chain(total, Exp()(y)),)
 
 
 class Pick(UnaryGate):

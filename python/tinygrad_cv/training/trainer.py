@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tinygrad_cv.engine.tensor import Tensor
     from tinygrad_cv.nn import Module
     from tinygrad_cv.optim import Optimizer
+    from tinygrad_cv.optim.lr_scheduler import LRScheduler
 
 
 class Callback:
@@ -46,6 +47,8 @@ class Trainer:
         Of the model's parameters.
     loss : callable
         ``loss(scores, labels)``, a mean over the batch.
+    schedule : LRScheduler, optional
+        Of the optimizer's learning rate; takes a step after each epoch.
     callbacks : sequence of Callback
 
     Attributes
@@ -73,12 +76,14 @@ class Trainer:
         model: Module,
         optimizer: Optimizer,
         loss: Callable[..., Tensor] = F.cross_entropy,
+        schedule: LRScheduler | None = None,
         *,
         callbacks: Sequence[Callback] = (),
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.loss = loss
+        self.schedule = schedule
         self.callbacks = list(callbacks)
         self.history = History()
         self.epochs = 0
@@ -138,6 +143,8 @@ class Trainer:
             learned.count / seconds,
         )
         self.history.append(epoch)
+        if self.schedule is not None:
+            self.schedule.step()
         self._tell("on_epoch_end", epoch)
 
     def _learn(self, train: Iterable[Any]) -> Evaluation:

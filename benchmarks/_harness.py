@@ -1,0 +1,179 @@
+"""What every benchmark shares: interleaved rounds, the machine, tables and JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import tinygrad_cv as tg
+from tinygrad_cv import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = 1
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """The options that every benchmark has."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--rounds", type=_count, default=15, help="interleaved rounds (15)")
+    made.add_argument("--threads", type=_count, default=None, help="threads of both sides (all)")
+    made.add_argument("--quick", action="store_true", help="few rounds and a part of the rows")
+    made.add_argument("--json", type=Path, metavar="FILE", help="write every round's time there")
+    made.add_argument("--no-torch", action="store_true", help="time our side alone")
+    return made
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def start(options: argparse.Namespace) -> Any:
+    """Set threads, look at what would falsify a timing, and return PyTorch or None."""
+    if options.threads is not None:
+        tg.set_num_threads(options.threads)
+    torch = None if options.no_torch else _torch()
+    if torch is not None:
+        torch.set_num_threads(tg.get_num_threads())
+    _refuse_two_runtimes()
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        print(f"warning: the load is {load:.1f}; other processes disturb the timing", flush=True)
+    return torch
+
+
+def _torch() -> Any:
+    try:
+        import torch
+    except ImportError:
+        print("PyTorch is not installed: our side alone is timed", flush=True)
+        return None
+    return torch
+
+
+def _refuse_two_runtimes() -> None:
+    """Idle threads of a second OpenMP runtime spin on the cores that the first one needs."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return
+    found = {pool["filepath"] for pool in threadpool_info() if pool["user_api"] == "openmp"}
+    if len(found) > 1:
+        sys.exit(f"two OpenMP runtimes are loaded, timings would be at random: {sorted(found)}")
+
+
+def interleave(
+    contestants: dict[str, Callable[[], Any]], rounds: int, least: float = 0.01
+) -> dict[str, list[float]]:
+    """Seconds a call, for each contestant and round.
+
+    In each round every contestant runs in turn, as often as fills `least` seconds, so that a slow
+    minute of the machine hits all of them alike.
+    """
+    repeats = {}
+    for name, call in contestants.items():
+        call()
+        t0 = time.perf_counter()
+        call()
+        once = time.perf_counter() - t0
+        repeats[name] = max(1, min(1000, round(least / max(once, 1e-7))))
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, call in contestants.items():
+            count = repeats[name]
+            t0 = time.perf_counter()
+            for _ in range(count):
+                call()
+            times[name].append((time.perf_counter() - t0) / count)
+    return times
+
+
+def median(values: list[float]) -> float:
+    return float(np.median(values))
+
+
+def relative_error(ours: Any, theirs: Any) -> float:
+    """Largest difference, as a share of the largest value."""
+    scale = np.abs(theirs).max() if theirs.size else 1.0
+    return float(np.abs(ours - theirs).max() / max(scale, 1e-30)) if theirs.size else 0.0
+
+
+def geometric_mean(values: list[float]) -> float:
+    return float(np.exp(np.mean(np.log(values)))) if values else float("nan")
+
+
+def machine() -> dict[str, Any]:
+    """The processor, its cores and measured peak, and what compiled the kernels."""
+    return {
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "isa": _core.isa(),
+        "peak_gflops_f32": round(_core.measure_peak(), 1),
+        "os": f"{platform.system()} {platform.release()}",
+        "compiler": _core.compiler,
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
+    family, model = names.get("cpu family", "?"), names.get("model", "?")
+    return f"{names.get('model name', 'unknown')} (family {family}, model {model})"
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
+def write_json(
+    options: argparse.Namespace, family: str, rows: list[dict[str, Any]], torch: Any
+) -> None:
+    """Write raw times of every round, with all that is needed to read them later."""
+    versions = {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "tinygrad_cv": tg.__version__,
+    }
+    if torch is not None:
+        versions["torch"] = torch.__version__
+    record = {
+        "schema": SCHEMA,
+        "family": family,
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "commit": _git("rev-parse", "--short", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain")),
+        "command": "python " + " ".join(sys.argv),
+        "machine": machine(),
+        "versions": versions,
+        "threads": tg.get_num_threads(),
+        "rounds": options.rounds,
+        "rows": rows,
+    }
+    options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {options.json}")

@@ -1,0 +1,336 @@
+// Gradient of the weights by Winograd F(3x3, 4x4) and F(3x3, 2x2), float32, stride 1, no dilation:
+//   gw = A^T [ sum over tiles (G gy G^T) (B^T x B) ] A, the forward transforms transposed.
+//
+//   Here the lanes hold channels: rows of pixels are transposed once in registers, so a tile's
+//   inputs are whole vectors at constant distances and nothing is gathered; the transformed tiles
+//   lie as the matrix product wants them, X[xi][tile][c] and Y[xi][tile][k].
+//   Two ways to sum. Apart: a job owns a chunk of tiles, transforms a block of them into L2 and adds
+//   its products to sums of its own, which are added in the chunks' order at the end. Together (when
+//   those sums are large): all threads transform a chunk, then each sums some points over it.
+#include "kernels/conv_winograd.h"
+#include "kernels/gemm_tile.h"
+
+namespace tinygrad_cv {
+namespace TG_ISA {
+namespace {
+
+constexpr int L = kLanes<float>;
+using F = Vec<float>;
+
+// What is transformed: x with its halo and padding, or the gradient.
+struct Source {
+    const float* data;  // first channel of image 0
+    int64_t image, plane, height, width, pad_h, pad_w;
+};
+
+// to[row][column][L] of L channels for padded rows [row0, row0 + rows); `channels` of them exist.
+void turn_rows(const Source& from, const float* x, int channels, int64_t row0, int64_t rows,
+               int64_t columns, float* to) noexcept {
+    const int64_t h0 = larger(0, row0 - from.pad_h);
+    const int64_t h1 = smaller(from.height, row0 + rows - from.pad_h);
+    for (int64_t i = 0; i < rows; ++i) {
+        const int64_t h = row0 + i - from.pad_h;
+        float* row = to + i * columns * L;
+        if (h < 0 || h >= from.height) {
+            zero_run(row, columns * L);
+        } else {
+            const int64_t right = from.pad_w + from.width;
+            zero_run(row, from.pad_w * L);
+            zero_run(row + right * L, (columns - right) * L);
+        }
+    }
+    if (h0 >= h1) return;
+    // Rows of a plane follow one another: squares are cut across their ends.
+    const int64_t end = h1 * from.width;
+    float* pixel = to + ((h0 + from.pad_h - row0) * columns + from.pad_w) * L;
+    int64_t w = 0;
+    for (int64_t f = h0 * from.width; f < end; f += L) {
+        const int n = int(smaller(L, end - f));
+        F square[L];
+        if (n == L && channels == L) {
+            TG_UNROLL
+            for (int c = 0; c < L; ++c) square[c] = load(x + c * from.plane + f);
+        } else {
+            for (int c = 0; c < L; ++c) {
+                square[c] = c < channels ? load_n(x + c * from.plane + f, n) : F{};
+            }
+        }
+        transpose<float>(square);
+        for (int j = 0; j < n; ++j, pixel += L) {
+            store(pixel, square[j]);
+            if (++w == from.width) {
+                w = 0;
+                pixel += (columns - from.width) * L;
+            }
+        }
+    }
+}
+
+// One tile: to[xi * xi_step] = B^T x B of its (M+2)^2 inputs, or G gy G^T of its M^2 gradients.
+template <int M, bool kGradient>
+TG_INLINE void transform_tile(const float* from, int64_t row_step, int64_t xi_step, float* to) {
+    constexpr int A = Winograd<M>::kSide, kIn = kGradient ? M : A;
+    F half[kIn][A];
+    TG_UNROLL
+    for (int r = 0; r < kIn; ++r) {
+        F d[kIn];
+        TG_UNROLL
+        for (int s = 0; s < kIn; ++s) d[s] = load(from + r * row_step + s * L);
+        if constexpr (kGradient) {
+            Winograd<M>::gradient(d, half[r]);
+        } else {
+            Winograd<M>::input(d, half[r]);
+        }
+    }
+    TG_UNROLL
+    for (int s = 0; s < A; ++s) {
+        F d[kIn], t[A];
+        TG_UNROLL
+        for (int r = 0; r < kIn; ++r) d[r] = half[r][s];
+        if constexpr (kGradient) {
+            Winograd<M>::gradient(d, t);
+        } else {
+            Winograd<M>::input(d, t);
+        }
+        TG_UNROLL
+        for (int r = 0; r < A; ++r) store(to + (r * A + s) * xi_step, t[r]);
+    }
+}
+
+// L channels of tiles [i0, i1): to[xi][tile][tile_step].
+template <int M, bool kGradient>
+void transform_tiles(const ConvPlan& plan, const Source& from, int channels, int64_t i0, int64_t i1,
+                     int64_t tile_step, int64_t xi_step, float* lines, float* to) noexcept {
+    const Conv2dShape& g = plan.run;
+    constexpr int64_t kHalo = kGradient ? 0 : 2;
+    const int64_t columns = g.Q * M + kHalo;
+    each_image(g, i0, i1, [&](int64_t n, int64_t p0, int64_t p1, int64_t) {
+        turn_rows(from, from.data + n * from.image, channels, p0 * M, (p1 - p0) * M + kHalo,
+                  columns, lines);
+        const int64_t first = n * g.P * g.Q;
+        for (int64_t i = larger(i0, first); i < smaller(i1, first + g.P * g.Q); ++i) {
+            const int64_t p = (i - first) / g.Q - p0, q = (i - first) % g.Q;
+            transform_tile<M, kGradient>(lines + (p * columns + q) * M * L, columns * L, xi_step,
+                                         to + (i - i0) * tile_step);
+        }
+    });
+}
+
+// sums[i][j] (+)= sum over tiles of y[tile][i] * x[tile][j]     i < MR, j < NV * L
+template <int MR, int NV>
+void product(int64_t tiles, const float* y, int64_t ldy, const float* x, int64_t ldx, bool add,
+             float* sums, int64_t ld) noexcept {
+    F acc[MR][NV] = {};
+    gemm_tile<float, MR, NV>(tiles, y, ldy, 1, x, ldx, acc);
+    TG_UNROLL
+    for (int i = 0; i < MR; ++i) {
+        TG_UNROLL
+        for (int j = 0; j < NV; ++j) {
+            float* to = sums + i * ld + j * L;
+            store(to, add ? load(to) + acc[i][j] : acc[i][j]);
+        }
+    }
+}
+template <int NV>
+void product_of(int64_t mr, int64_t tiles, const float* y, int64_t ldy, const float* x, int64_t ldx,
+                bool add, float* sums, int64_t ld) noexcept {
+    switch (mr) {
+#define TG_CASE(MR)                                                       \
+    case MR:                                                              \
+        if constexpr (MR <= kTileMr) {                                    \
+            return product<MR, NV>(tiles, y, ldy, x, ldx, add, sums, ld); \
+        }                                                                 \
+        break;
+        TG_CASE(1)
+        TG_CASE(2)
+        TG_CASE(3)
+        TG_CASE(4)
+        TG_CASE(5)
+        TG_CASE(6)
+        TG_CASE(7)
+        TG_CASE(8)
+        TG_CASE(9)
+        TG_CASE(10)
+        TG_CASE(11)
+        TG_CASE(12)
+#undef TG_CASE
+    }
+}
+
+// All output and input channels of one point.
+void point_product(int64_t rows, int64_t columns, int64_t tile_mr, int64_t tiles, const float* y,
+                   int64_t ldy, const float* x, int64_t ldx, bool add, float* sums) noexcept {
+    const int64_t count = tile_count(rows, tile_mr);
+    for (int64_t c = 0; c < columns; c += 2 * L) {
+        for (int64_t t = 0; t < count; ++t) {
+            const int64_t k0 = tile_start(rows, count, t), k1 = tile_start(rows, count, t + 1);
+            float* to = sums + k0 * columns + c;
+            if (c + 2 * L <= columns) {
+                product_of<2>(k1 - k0, tiles, y + k0, ldy, x + c, ldx, add, to, columns);
+            } else {
+                product_of<1>(k1 - k0, tiles, y + k0, ldy, x + c, ldx, add, to, columns);
+            }
+        }
+    }
+}
+
+// gw of one output channel from the sums of all chunks, chunk after chunk.
+template <int M>
+void finish_row(const ConvPlan& plan, const float* sums, int64_t chunk_step, int64_t xi_step,
+                float* gw) noexcept {
+    constexpr int A = Winograd<M>::kSide;
+    const int64_t c_group = plan.run.C / plan.run.groups;
+    for (int64_t c = 0; c < c_group; c += L) {
+        F half[3][A];
+        TG_UNROLL
+        for (int s = 0; s < A; ++s) {
+            F d[A], t[3];
+            TG_UNROLL
+            for (int r = 0; r < A; ++r) d[r] = load(sums + (r * A + s) * xi_step + c);
+            for (int64_t chunk = 1; chunk < plan.chunks; ++chunk) {
+                TG_UNROLL
+                for (int r = 0; r < A; ++r) {
+                    d[r] += load(sums + chunk * chunk_step + (r * A + s) * xi_step + c);
+                }
+            }
+            Winograd<M>::weight(d, t);
+            TG_UNROLL
+            for (int r = 0; r < 3; ++r) half[r][s] = t[r];
+        }
+        float taps[9][L];
+        TG_UNROLL
+        for (int r = 0; r < 3; ++r) {
+            F t[3];
+            Winograd<M>::weight(half[r], t);
+            TG_UNROLL
+            for (int s = 0; s < 3; ++s) store(taps[r * 3 + s], t[s]);
+        }
+        for (int64_t j = 0; j < smaller(L, c_group - c); ++j) {
+            for (int t = 0; t < 9; ++t) gw[(c + j) * 9 + t] = taps[t][j];
+        }
+    }
+}
+
+// Sizes shared by the steps below: elements from tile to tile and from point to point.
+struct Layout {
+    int64_t c_group, k_group, columns, ldx, ldy, x_xi, y_xi, sums;
+};
+Layout layout(const ConvPlan& plan, int64_t tiles) {
+    const Conv2dShape& g = plan.run;
+    Layout l;
+    l.c_group = g.C / g.groups;
+    l.k_group = g.K / g.groups;
+    l.columns = (l.c_group + L - 1) / L * L;
+    l.ldx = plan.x_step;
+    l.ldy = plan.y_step;
+    l.x_xi = tiles * l.ldx;
+    l.y_xi = tiles * l.ldy;
+    l.sums = l.k_group * l.columns;
+    return l;
+}
+
+// Block `b` of L channels of x, then of the gradient, for tiles [i0, i1) that are tiles
+// [i0 - base, ...) of the buffers.
+template <int M>
+void transform_channels(const ConvPlan& plan, const Layout& l, const float* x, const float* gy,
+                        int64_t group, int64_t b, int64_t i0, int64_t i1, int64_t base,
+                        float* lines, float* xt, float* yt) noexcept {
+    const Conv2dShape& g = plan.conv;
+    const int64_t x_blocks = l.columns / L;
+    if (b < x_blocks) {
+        const int64_t c = b * L, plane = g.H * g.W;
+        const Source from = {
+            x + (group * l.c_group + c) * plane, g.C * plane, plane, g.H, g.W, g.ph, g.pw};
+        transform_tiles<M, false>(plan, from, int(smaller(L, l.c_group - c)), i0, i1, l.ldx, l.x_xi,
+                                  lines, xt + (i0 - base) * l.ldx + c);
+    } else {
+        const int64_t k = (b - x_blocks) * L, plane = g.P * g.Q;
+        const Source from = {
+            gy + (group * l.k_group + k) * plane, g.K * plane, plane, g.P, g.Q, 0, 0};
+        transform_tiles<M, true>(plan, from, int(smaller(L, l.k_group - k)), i0, i1, l.ldy, l.y_xi,
+                                 lines, yt + (i0 - base) * l.ldy + k);
+    }
+}
+
+// partial[chunk][group][xi][k][column]
+template <int M>
+void sum_apart(const ConvPlan& plan, const float* x, const float* gy, float* partial,
+               float* scratch) noexcept {
+    constexpr int64_t A2 = Winograd<M>::kSide * Winograd<M>::kSide;
+    const Conv2dShape& g = plan.run;
+    const Layout l = layout(plan, plan.pixels);
+    const int64_t all = g.N * g.P * g.Q, blocks = (all + plan.pixels - 1) / plan.pixels;
+    const int64_t channel_blocks = (l.columns + l.k_group + L - 1) / L;
+    parallel_for_dynamic(plan.chunks * g.groups, plan.team, [&](int64_t job, int thread) {
+        const int64_t group = job % g.groups, chunk = job / g.groups;
+        float* xt = scratch + thread * plan.scratch;
+        float* yt = xt + A2 * l.x_xi;
+        float* lines = yt + A2 * l.y_xi;
+        float* sums = partial + job * A2 * l.sums;
+        const int64_t first = blocks * chunk / plan.chunks;
+        for (int64_t block = first; block < blocks * (chunk + 1) / plan.chunks; ++block) {
+            const int64_t i0 = block * plan.pixels, i1 = smaller(all, i0 + plan.pixels);
+            for (int64_t b = 0; b < channel_blocks; ++b) {
+                transform_channels<M>(plan, l, x, gy, group, b, i0, i1, i0, lines, xt, yt);
+            }
+            for (int64_t xi = 0; xi < A2; ++xi) {
+                point_product(l.k_group, l.columns, plan.tile_mr, i1 - i0, yt + xi * l.y_xi, l.ldy,
+                              xt + xi * l.x_xi, l.ldx, block > first, sums + xi * l.sums);
+            }
+        }
+    });
+}
+
+// The same with one set of sums; plan.rows tiles at a time go through `shared`.
+template <int M>
+void sum_together(const ConvPlan& plan, const float* x, const float* gy, float* sums, float* shared,
+                  float* scratch) noexcept {
+    constexpr int64_t A2 = Winograd<M>::kSide * Winograd<M>::kSide;
+    const Conv2dShape& g = plan.run;
+    const Layout l = layout(plan, plan.rows);
+    const int64_t all = g.N * g.P * g.Q;
+    const int64_t channel_blocks = (l.columns + l.k_group + L - 1) / L;
+    float *xt = shared, *yt = shared + A2 * l.x_xi;
+    for (int64_t group = 0; group < g.groups; ++group) {
+        for (int64_t i0 = 0; i0 < all; i0 += plan.rows) {
+            const int64_t i1 = smaller(all, i0 + plan.rows);
+            const int64_t blocks = (i1 - i0 + plan.pixels - 1) / plan.pixels;
+            parallel_for_dynamic(channel_blocks * blocks, plan.team, [&](int64_t job, int thread) {
+                const int64_t b = job / blocks, from = i0 + job % blocks * plan.pixels;
+                transform_channels<M>(plan, l, x, gy, group, b, from,
+                                      smaller(i1, from + plan.pixels), i0,
+                                      scratch + thread * plan.scratch, xt, yt);
+            });
+            parallel_for_dynamic(A2, plan.team, [&](int64_t xi, int) {
+                point_product(l.k_group, l.columns, plan.tile_mr, i1 - i0, yt + xi * l.y_xi, l.ldy,
+                              xt + xi * l.x_xi, l.ldx, i0 > 0, sums + (group * A2 + xi) * l.sums);
+            });
+        }
+    }
+}
+
+template <int M>
+void backward_weight(const ConvPlan& plan, const float* x, const float* gy, float* gw,
+                     float* partial, float* shared, float* scratch) noexcept {
+    constexpr int64_t A2 = Winograd<M>::kSide * Winograd<M>::kSide;
+    const Conv2dShape& g = plan.run;
+    if (plan.rows) {
+        sum_together<M>(plan, x, gy, partial, shared, scratch);
+    } else {
+        sum_apart<M>(plan, x, gy, partial, scratch);
+    }
+    const Layout l = layout(plan, 0);
+    parallel_for(g.K, plan.team, [&](int64_t k) {
+        const int64_t group = k / l.k_group, row = k % l.k_group;
+        finish_row<M>(plan, partial + group * A2 * l.sums + row * l.columns, g.groups * A2 * l.sums,
+                      l.sums, gw + k * l.c_group * 9);
+    });
+}
+
+}  // namespace
+
+const ConvWinogradGradKernels conv_winograd_grad4 = {backward_weight<4>};
+const ConvWinogradGradKernels conv_winograd_grad2 = {backward_weight<2>};
+
+}  // namespace TG_ISA
+}  // namespace tinygrad_cv

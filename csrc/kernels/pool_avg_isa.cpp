@@ -1,0 +1,151 @@
+// Average pooling, compiled per instruction set. Contract: kernels/pool.h.
+#include "kernels/pool_lines.h"
+
+namespace tinygrad_cv {
+namespace TG_ISA {
+namespace {
+
+template <class T, int S, int K>
+void avg_row_planes(const Pool2dShape& g, const PoolPlan& plan, const T* x, const T* row_count,
+                    const T* col_count, T* y, void* scratch) noexcept {
+    for_bands(g, plan, g.P, scratch, [&](int64_t plane, int64_t p0, int64_t p1, void* own) {
+        const Band<T> band = band_of(g, plan, x, plane, p0, p1, T(0), own);
+        for (int64_t p = p0; p < p1; ++p) {
+            T* out = y + (plane * g.P + p) * g.Q;
+            for_runs<T>(g.Q, [&](int64_t q, int n) TG_INLINE_LAMBDA {
+                Vec<T> sum = {};
+                const auto add = [&](int64_t, Vec<T> v) TG_INLINE_LAMBDA { sum += v; };
+                for_taps<T, S, K>(g, band, p - p0, q, n, add);
+                const Vec<T> count = splat(row_count[p]) * load_some(col_count + q, n);
+                store_some(out + q, sum / count, n);
+            });
+        }
+    });
+}
+
+// The sum of `count` neighbours, added to `sum` lane by lane.
+template <class T>
+TG_INLINE Vec<T> add_run(Vec<T> sum, const T* x, int64_t count) {
+    constexpr int L = kLanes<T>;
+    for (; count >= L; count -= L, x += L) sum += load(x);
+    return count > 0 ? sum + load_n(x, int(count)) : sum;
+}
+
+// f(r0, r1, c0, c1) for the part of window (p, q) that lies in the plane.
+template <class F>
+TG_INLINE void for_part(const Pool2dShape& g, int64_t p, int64_t q, const F& f) {
+    const int64_t r = p * g.sh - g.ph, c = q * g.sw - g.pw;
+    f(larger(0, r), smaller(g.H, r + g.kh), larger(0, c), smaller(g.W, c + g.kw));
+}
+
+template <class T>
+void avg_window_planes(const Pool2dShape& g, const PoolPlan& plan, const T* x, const T* row_count,
+                       const T* col_count, T* y) noexcept {
+    for_bands(g, plan, g.P, nullptr, [&](int64_t plane, int64_t p0, int64_t p1, void*) {
+        for (int64_t p = p0; p < p1; ++p) {
+            for (int64_t q = 0; q < g.Q; ++q) {
+                Vec<T> sum = {};
+                for_part(g, p, q, [&](int64_t r0, int64_t r1, int64_t c0, int64_t c1) {
+                    const T* from = x + (plane * g.H + r0) * g.W + c0;
+                    if (c1 - c0 == g.W) {  // whole rows are one run
+                        sum = add_run(sum, from, (r1 - r0) * g.W);
+                    } else {
+                        for (int64_t r = r0; r < r1; ++r, from += g.W) {
+                            sum = add_run(sum, from, c1 - c0);
+                        }
+                    }
+                });
+                y[(plane * g.P + p) * g.Q + q] = sum_lanes<T>(sum) / (row_count[p] * col_count[q]);
+            }
+        }
+    });
+}
+
+template <class T>
+void avg_forward(const Pool2dShape& g, const PoolPlan& plan, const T* x, const T* row_count,
+                 const T* col_count, T* y, void* scratch) noexcept {
+    if (plan.pass == PoolPass::window) {
+        avg_window_planes(g, plan, x, row_count, col_count, y);
+    } else if (is_square(g, 2, 2)) {
+        avg_row_planes<T, 2, 2>(g, plan, x, row_count, col_count, y, scratch);
+    } else if (is_square(g, 3, 2)) {
+        avg_row_planes<T, 2, 3>(g, plan, x, row_count, col_count, y, scratch);
+    } else if (g.sw == 2) {
+        avg_row_planes<T, 2, 0>(g, plan, x, row_count, col_count, y, scratch);
+    } else {
+        avg_row_planes<T, 1, 0>(g, plan, x, row_count, col_count, y, scratch);
+    }
+}
+
+template <class T>
+void avg_pair_planes(const Pool2dShape& g, const PoolPlan& plan, const T* gy, const T* row_count,
+                     const T* col_count, T* gx) noexcept {
+    for_bands(g, plan, g.H, nullptr, [&](int64_t plane, int64_t r0, int64_t r1, void*) {
+        const auto load = [&](int64_t p, int64_t q, int n, Vec<T>& v, IVec<T>&) TG_INLINE_LAMBDA {
+            v = load_some(gy + (plane * g.P + p) * g.Q + q, n) /
+                (splat(row_count[p]) * load_some(col_count + q, n));
+        };
+        spread_pairs<T, false>(g, r0, r1, gx + plane * g.H * g.W, load);
+    });
+}
+
+template <class T, int S, int K>
+void avg_gather_planes(const Pool2dShape& g, const PoolPlan& plan, const T* gy, const T* row_count,
+                       const T* col_count, T* gx, void* scratch) noexcept {
+    for_bands(g, plan, g.H, scratch, [&](int64_t plane, int64_t r0, int64_t r1, void* own) {
+        const auto load_windows = [&](int64_t p, int64_t q, int n, Vec<T>& v, IVec<T>&)
+                                      TG_INLINE_LAMBDA {
+                                          v = load_some(gy + (plane * g.P + p) * g.Q + q, n) /
+                                              (splat(row_count[p]) * load_some(col_count + q, n));
+                                      };
+        const Windows<T> w = windows_of<T, S, false>(g, plan, r0, r1, own, load_windows);
+        for (int64_t r = r0; r < r1; ++r) {
+            gather_row<T, S, K, false>(g, w, r, gx + (plane * g.H + r) * g.W);
+        }
+    });
+}
+
+template <class T>
+void avg_scatter_planes(const Pool2dShape& g, const PoolPlan& plan, const T* gy, const T* row_count,
+                        const T* col_count, T* gx) noexcept {
+    for_bands(g, plan, g.H, nullptr, [&](int64_t plane, int64_t, int64_t, void*) {
+        T* out = gx + plane * g.H * g.W;
+        memset(out, 0, size_t(g.H * g.W) * sizeof(T));
+        for (int64_t p = 0; p < g.P; ++p) {
+            for (int64_t q = 0; q < g.Q; ++q) {
+                const T grad = gy[(plane * g.P + p) * g.Q + q] / (row_count[p] * col_count[q]);
+                for_part(g, p, q, [&](int64_t r0, int64_t r1, int64_t c0, int64_t c1) {
+                    for (int64_t r = r0; r < r1; ++r) {
+                        for (int64_t c = c0; c < c1; ++c) out[r * g.W + c] += grad;
+                    }
+                });
+            }
+        }
+    });
+}
+
+template <class T>
+void avg_backward(const Pool2dShape& g, const PoolPlan& plan, const T* gy, const T* row_count,
+                  const T* col_count, T* gx, void* scratch) noexcept {
+    if (plan.pass == PoolPass::scatter) {
+        avg_scatter_planes(g, plan, gy, row_count, col_count, gx);
+    } else if (plan.pass == PoolPass::pairs) {
+        avg_pair_planes(g, plan, gy, row_count, col_count, gx);
+    } else if (is_square(g, 3, 2)) {
+        avg_gather_planes<T, 2, 3>(g, plan, gy, row_count, col_count, gx, scratch);
+    } else if (g.sw == 2) {
+        avg_gather_planes<T, 2, 0>(g, plan, gy, row_count, col_count, gx, scratch);
+    } else {
+        avg_gather_planes<T, 1, 0>(g, plan, gy, row_count, col_count, gx, scratch);
+    }
+}
+
+}  // namespace
+
+const AvgPoolTable avg_pool = {
+    {avg_forward<float>, avg_backward<float>},
+    {avg_forward<double>, avg_backward<double>},
+};
+
+}  // namespace TG_ISA
+}  // namespace tinygrad_cv

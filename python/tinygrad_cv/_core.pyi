@@ -1,0 +1,150 @@
+"""
+C++ kernels of tinygrad_cv; use them through tinygrad_cv.backends
+"""
+from __future__ import annotations
+import collections.abc
+import numpy
+import typing
+def available_isas() -> tuple:
+    """
+    available_isas() -> tuple[str, ...]
+    
+    The sets that this build and machine have.
+    """
+def avg_pool2d(x: typing.Any, kernel: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], stride: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], padding: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], ceil_mode: bool, include_pad: bool, divisor: typing.SupportsInt | typing.SupportsIndex) -> numpy.ndarray:
+    """
+    avg_pool2d(x, kernel, stride, padding, ceil_mode, include_pad, divisor) -> y
+    
+    y[n, c, p, q] is a window's sum over its count, or over divisor if that is not 0.
+    """
+def avg_pool2d_backward(grad: typing.Any, size: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], kernel: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], stride: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], padding: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], ceil_mode: bool, include_pad: bool, divisor: typing.SupportsInt | typing.SupportsIndex) -> numpy.ndarray:
+    """
+    avg_pool2d_backward(grad, size, kernel, stride, padding, ceil_mode, include_pad, divisor) -> gx
+    
+    gx spreads each gradient over its window, divided as the forward pass divided.
+    """
+def conv2d(x: typing.Any, w: typing.Any, bias: typing.Any, settings: tuple, relu: bool = False) -> numpy.ndarray:
+    """
+    conv2d(x, w, bias, settings, relu=False) -> ndarray
+    
+    y[n,k,p,q] = bias[k] + sum x[n, c, p*sh - ph + r*dh, q*sw - pw + s*dw] * w[k,c,r,s]
+    """
+def conv2d_backward_input(grad: typing.Any, w: typing.Any, size: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], settings: tuple) -> numpy.ndarray:
+    """
+    conv2d_backward_input(grad, w, size, settings) -> ndarray
+    
+    gx[n,c,h,w] = sum grad[n,k,p,q] * w[k,c,r,s] over the pixels that read it
+    """
+def conv2d_backward_weight(x: typing.Any, grad: typing.Any, kernel: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], settings: tuple) -> numpy.ndarray:
+    """
+    conv2d_backward_weight(x, grad, kernel, settings) -> ndarray
+    
+    gw[k,c,r,s] = sum grad[n,k,p,q] * x[n, c, p*sh - ph + r*dh, q*sw - pw + s*dw]
+    """
+def conv2d_plan(x: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"], w: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"], settings: tuple, pass_: str, itemsize: typing.SupportsInt | typing.SupportsIndex = 4, threads: typing.SupportsInt | typing.SupportsIndex = 0) -> dict:
+    """
+    conv2d_plan(x, w, settings, pass_, itemsize=4, threads=0) -> dict
+    
+    The algorithm for shapes x and w, why, threads and scratch bytes; nothing is computed.
+    pass_: 'forward', 'backward_input' or 'backward_weight'; threads 0: as set.
+    """
+def get_float32_precision() -> str:
+    """
+    get_float32_precision() -> str
+    """
+def get_num_threads() -> int:
+    """
+    get_num_threads() -> int
+    """
+def has_openmp() -> bool:
+    """
+    has_openmp() -> bool
+    """
+def isa() -> str:
+    """
+    isa() -> str
+    
+    The instruction set in use.
+    """
+def machine() -> dict:
+    """
+    machine() -> dict[str, int]
+    
+    What the planners know of this machine (bytes).
+    """
+def matmul(a: typing.Any, b: typing.Any, bias: typing.Any = None, relu: bool = False, form: str = '') -> typing.Any:
+    """
+    matmul(a, b, bias=None, relu=False, form='') -> numpy.ndarray
+    
+    a (..., M, K) times b (..., K, N), any strides, plus bias (N,), then relu: (..., M, N).
+    form forces an algorithm: dot, direct, pack_b or pack_ab, with or without swapped_.
+    
+    c[i, j] = act(sum_k a[i, k] b[k, j] + bias[j])
+    """
+def matmul_plan(a: typing.Any, b: typing.Any) -> dict:
+    """
+    matmul_plan(a, b) -> dict
+    
+    The algorithm that matmul would take, and why.
+    """
+def max_pool2d(x: typing.Any, kernel: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], stride: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], padding: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], dilation: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], ceil_mode: bool) -> tuple:
+    """
+    max_pool2d(x, kernel, stride, padding, dilation, ceil_mode) -> (y, argmax)
+    
+    y[n, c, p, q] is the largest tap of a window, argmax its tap i * KW + j.
+    """
+def max_pool2d_backward(grad: typing.Any, argmax: typing.Any, size: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], kernel: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], stride: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], padding: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], dilation: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], ceil_mode: bool) -> numpy.ndarray:
+    """
+    max_pool2d_backward(grad, argmax, size, kernel, stride, padding, dilation, ceil_mode) -> gx
+    
+    gx is the sum of the gradients whose argmax names the element.
+    """
+def max_pool2d_gather(x: typing.Any, argmax: typing.Any, kernel: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], stride: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], padding: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], dilation: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex], ceil_mode: bool) -> numpy.ndarray:
+    """
+    max_pool2d_gather(x, argmax, kernel, stride, padding, dilation, ceil_mode) -> y
+    
+    y[n, c, p, q] is the tap of x that argmax names.
+    """
+def measure_peak(float64: bool = False, seconds: typing.SupportsFloat | typing.SupportsIndex = 0.2) -> float:
+    """
+    measure_peak(float64: bool = False, seconds: float = 0.2) -> float
+    
+    Multiply-adds with operands in registers, on the threads in use, in GFLOP/s.
+    """
+def pairwise_distance(x: typing.Any, y: typing.Any, metric: str) -> typing.Any:
+    """
+    pairwise_distance(x, y, metric) -> numpy.ndarray
+    
+    Distances between the rows of x (N, D) and of y (M, D), dense: (N, M).
+    float32 and float64 give their own dtype, uint8 exact int64.
+    
+    'l1': d[i, j] = sum_k |x[i, k] - y[j, k]|; 'sqeuclidean': the sum of squares
+    """
+def pool_release() -> None:
+    """
+    pool_release() -> None
+    
+    Gives the memory kept for reuse back to the system.
+    """
+def pool_set_limit(bytes: typing.SupportsInt | typing.SupportsIndex) -> None:
+    """
+    pool_set_limit(bytes: int) -> None
+    """
+def pool_stats() -> dict:
+    """
+    pool_stats() -> dict[str, int]
+    
+    Bytes in use, kept for reuse, and the bound on the latter.
+    """
+def set_float32_precision(precision: str) -> None:
+    """
+    set_float32_precision(precision: str) -> None
+    
+    'fast' (default): any algorithm; 'exact': none with more error than the plain sum.
+    """
+def set_num_threads(threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    """
+    set_num_threads(threads: int) -> None
+    """
+__version__: str = '0.1.0'
+compiler: str = 'gcc 12.2.0'

@@ -1,0 +1,107 @@
+"""Image files in one folder for each class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_cv.data.dataset import Dataset, fetch_samples, rows_of
+from tinygrad_cv.data.image_file import load_image
+from tinygrad_cv.data.images import apply
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+
+
+class ImageFolder(Dataset):
+    """The image files of ``root/class/…``; a sample is read when it is asked for.
+
+    A sample is ``(image, label)``: a tensor of shape (C, H, W), float32 in [0, 1], and an int. To make
+    batches, images must have one size: crop or resize them in a transform.
+
+    Parameters
+    ----------
+    root : path-like
+        Its folders are the classes; files in folders below them count too.
+    transform : callable, optional
+        Takes an image (uint8, C x H x W) and returns what the sample shall hold in its place.
+    channels : {3, 1, None}
+        Colour, grey, or what each file has.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Names of the folders, sorted.
+    class_to_idx : dict
+        The label of each class.
+    samples : list of (Path, int)
+        The files and their labels, sorted by class and path.
+    labels : ndarray, int64
+        The labels of `samples`.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such folder, no folder in it, or a class without images.
+    ValueError
+        On access: a file that is no image, or damaged; it is named.
+
+    Examples
+    --------
+    >>> pictures = ImageFolder("pictures")  # doctest: +SKIP
+    >>> pictures.classes  # doctest: +SKIP
+    ('cat', 'dog')
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        transform: Callable[[NDArray[np.uint8]], Any] | None = None,
+        channels: int | None = 3,
+    ) -> None:
+        self.root = Path(root).expanduser()
+        self.transform = transform
+        self.channels = channels
+        self.classes = _classes(self.root)
+        self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
+        self.samples = [
+            (path, label)
+            for name, label in self.class_to_idx.items()
+            for path in _images(self.root / name)
+        ]
+        self.labels = np.array([label for _, label in self.samples], np.int64)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: Any) -> Any:
+        rows = rows_of("ImageFolder", index, len(self))
+        if not isinstance(rows, int):
+            return fetch_samples(self, rows)
+        path, label = self.samples[rows]
+        return apply(self.transform, load_image(path, self.channels)), label
+
+
+def _classes(root: Path) -> tuple[str, ...]:
+    if not root.is_dir():
+        raise FileNotFoundError(f"ImageFolder: root is {str(root)!r}, which is not a folder")
+    names = tuple(sorted(entry.name for entry in root.iterdir() if entry.is_dir()))
+    if not names:
+        raise FileNotFoundError(f"ImageFolder: {root} has no folders; each class needs one")
+    return names
+
+
+def _images(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise FileNotFoundError(
+            f"ImageFolder: {folder} has no images ({', '.join(sorted(SUFFIXES))})"
+        )
+    return found

@@ -1,0 +1,35 @@
+"""Operands of functions of several tensors: tensors of one dtype, by PyTorch's rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cv.engine.promotion import result_type
+from tinygrad_cv.engine.tensor import Tensor, wrap
+from tinygrad_cv.functional.casting import to
+
+
+def is_operand(value: Any) -> bool:
+    """True for what may stand beside a tensor: a number, an array or a tensor."""
+    return isinstance(value, (Tensor, bool, int, float, np.ndarray, np.generic))
+
+
+def same_dtype(where: str, *operands: Any) -> list[Tensor]:
+    """The operands as tensors of their common dtype; numbers give way as they do in arithmetic.
+
+    Raises TypeError for what is no number, array or tensor.
+    """
+    for x in operands:
+        if not is_operand(x):
+            raise TypeError(f"{where}: expected tensors or numbers, got {type(x).__name__}")
+    plain = [x.item() if isinstance(x, np.generic) else x for x in operands]
+    dtype = result_type(*plain)
+    out = []
+    for x in plain:
+        if isinstance(x, Tensor):
+            out.append(to(x, dtype))
+        else:
+            out.append(wrap(np.asarray(x, dtype)))
+    return out

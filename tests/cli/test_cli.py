@@ -1,0 +1,206 @@
+"""The program as a user starts it: what it prints, what it writes, and its exit codes."""
+
+from __future__ import annotations
+
+import csv
+import re
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import tinygrad_cv as tg
+from tinygrad_cv.cli.app import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def cli(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tinygrad_cv", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A run folder after one epoch on the packed digits."""
+    folder = tmp_path_factory.mktemp("run")
+    done = cli("train", "lenet", "--epochs", "1", "--seed", "3", "--out", str(folder))
+    assert done.returncode == 0, done.stderr
+    (folder / "stdout.txt").write_text(done.stdout)
+    return folder
+
+
+def test_train_prints_epochs_and_test_accuracy(trained):
+    said = (trained / "stdout.txt").read_text()
+    assert re.search(r"epoch 1/1  train loss \d.*validation loss .*images/s", said)
+    last = said.strip().splitlines()[-1]
+    found = re.fullmatch(r"test accuracy (\d+\.\d\d) % \(2,000 images\)", last)
+    assert found
+    assert float(found[1]) > 85
+
+
+def test_train_writes_weights_history_and_curves(trained):
+    weights = tg.load(trained / "model.safetensors")
+    assert weights["conv1.weight"].shape == (6, 1, 5, 5)
+    with open(trained / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1"]
+    assert 0 < float(rows[0]["validation_accuracy"]) <= 1
+    assert (trained / "curves.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_train_with_the_same_seed_gives_the_same_bits(trained, tmp_path):
+    done = cli("train", "lenet", "--epochs", "1", "--seed", "3", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model.safetensors").read_bytes() == (
+        trained / "model.safetensors"
+    ).read_bytes()
+
+
+def digit_file(folder: Path, label: int) -> Path:
+    """A test digit as a large dark figure on white paper, as a PNG."""
+    from PIL import Image
+
+    data = tg.data.digits(train=False)
+    image = data.images[int(np.flatnonzero(data.labels == label)[0]), 0]
+    paper = np.full((400, 300), 255, np.uint8)
+    paper[60:284, 40:264] = 255 - np.kron(image, np.ones((8, 8), np.uint8))
+    path = folder / f"{label}.png"
+    Image.fromarray(paper).save(path)
+    return path
+
+
+def test_predict_reads_photographed_digits(trained, tmp_path):
+    labels = [1, 0, 6]
+    done = cli("predict", str(trained), *[str(digit_file(tmp_path, n)) for n in labels])
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.strip().splitlines()
+    assert [re.search(r": (\d)  \(", line)[1] for line in lines] == [str(n) for n in labels]
+    assert all(line.count("%") == 5 for line in lines)
+
+
+def test_interrupted_training_saves_what_there_is(tmp_path):
+    command = [sys.executable, "-u", "-m", "tinygrad_cv", "train", "lenet", "--epochs", "500"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    while line and not line.startswith("epoch 1/"):
+        line = process.stdout.readline()
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped after" in said
+    assert "Traceback" not in errors
+    assert "conv1.weight" in tg.load(tmp_path / "model.safetensors")
+    assert (tmp_path / "history.csv").read_text().startswith("epoch,")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "alexnot"], "model: expected one of lenet, got 'alexnot'"),
+        (["train", "lenet", "--data", "cats"], "--data: expected digits or mnist, got 'cats'"),
+        (["train", "lenet", "--device", "tpu"], "expected 'cpu', 'cuda' or 'cuda:<number>'"),
+        (["train", "lenet", "--device", "cuda"], "runs on the CPU"),
+        (["train", "lenet", "--schedule", "up"], "--schedule: expected cosine or constant"),
+        (["train", "lenet", "--epochs", "0"], "Invalid value for '--epochs'"),
+        (["train", "lenet", "--lr", "-1"], "lr must be at least 0, got -1.0"),
+        (["train", "lenet", "--batch-size", "x"], "Invalid value for '--batch-size'"),
+        (["train", "lenet", "--colour", "red"], "No such option: --colour"),
+        (["train", "lenet", "--data", "mnist", "--data-root", "/nonexistent"], "/nonexistent"),
+        (["predict", "/nonexistent", "x.png"], "/nonexistent"),
+        (["gradcheck", "exq"], "no differentiable operation is called 'exq'; did you mean 'exp'?"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(arguments, message, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments) == 2
+    said = capfd.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("tinygrad-cv: ")
+    assert message in said[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_predict_says_which_file_is_no_image(trained, tmp_path, capfd):
+    (tmp_path / "note.png").write_text("not an image")
+    assert run(["predict", str(trained), str(tmp_path / "note.png")]) == 2
+    assert "note.png" in capfd.readouterr().err
+
+
+def test_predict_refuses_a_checkpoint_of_another_architecture(tmp_path, capfd):
+    metadata = {"architecture": "lenet", "channels": "1", "height": "28", "width": "28"}
+    metadata["classes"] = "\n".join("0123456789")
+    tg.save({"fc.weight": tg.zeros(2, 2)}, tmp_path / "model.safetensors", metadata)
+    assert run(["predict", str(tmp_path), "x.png"]) == 2
+    said = capfd.readouterr().err
+    assert "does not fit lenet" in said
+    assert "fc.weight" in said
+
+
+def test_predict_refuses_a_truncated_checkpoint(trained, tmp_path, capfd):
+    whole = (trained / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    assert run(["predict", str(tmp_path), "x.png"]) == 2
+    assert "model.safetensors" in capfd.readouterr().err
+
+
+def test_info_prints_the_instruction_set_and_threads(capfd):
+    assert run(["info"]) == 0
+    said = capfd.readouterr().out
+    assert f"tinygrad_cv      {tg.__version__}" in said
+    assert re.search(r"instruction set +\w+ \(of ", said)
+    assert re.search(r"threads +\d+", said)
+
+
+def test_gradcheck_prints_a_line_for_each_operation(capfd):
+    assert run(["gradcheck", "exp", "relu", "--examples", "3"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["exp", "relu"]
+    assert lines[-1] == "2 of 2 operations pass"
+
+
+def test_gradcheck_fails_for_a_wrong_gate(monkeypatch, capfd):
+    from tinygrad_cv.gates.exponential import Exp
+
+    right = Exp.backward
+    monkeypatch.setattr(Exp, "backward", lambda self, grad: (right(self, grad)[0] * 1.001,))
+    assert run(["gradcheck", "exp", "--examples", "3"]) == 1
+    said = capfd.readouterr().out
+    assert "WRONG" in said
+    assert said.splitlines()[-1] == "0 of 1 operations pass"
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "gradcheck", "info"])
+def test_help_teaches(command, capfd):
+    assert run([command, "--help"]) == 0
+    said = capfd.readouterr().out
+    assert "Usage" in said
+    assert command == "info" or "Example" in said
+
+
+def test_debug_shows_the_traceback():
+    done = cli("--debug", "train", "lenet", "--data", "cats")
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+
+
+def test_without_the_extra_the_program_says_what_to_install(tmp_path):
+    (tmp_path / "typer.py").write_text("raise ImportError('no typer here')")
+    done = cli("info", env={"PYTHONPATH": str(tmp_path), "PATH": ""})
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        'tinygrad-cv: typer is not installed: pip install "tinygrad-cv[train]"'
+    )

@@ -1,0 +1,97 @@
+"""A folder of pictures: one class a folder, each file read when it is asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinygrad_cv.data import DataLoader, ImageFolder
+
+
+def save(path, color, size=(4, 3)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, color).save(path)
+
+
+@pytest.fixture
+def root(tmp_path):
+    save(tmp_path / "dog" / "b.png", (1, 2, 3))
+    save(tmp_path / "dog" / "a.PNG", (4, 5, 6))
+    save(tmp_path / "cat" / "indoors" / "x.bmp", (7, 8, 9))
+    (tmp_path / "dog" / "notes.txt").write_text("no picture")
+    (tmp_path / "README.md").write_text("no class")
+    return tmp_path
+
+
+def test_folders_are_the_classes_in_sorted_order(root):
+    data = ImageFolder(root)
+    assert data.classes == ("cat", "dog")
+    assert data.class_to_idx == {"cat": 0, "dog": 1}
+    assert [(path.name, label) for path, label in data.samples] == [
+        ("x.bmp", 0),
+        ("a.PNG", 1),
+        ("b.png", 1),
+    ]
+    assert data.labels.tolist() == [0, 1, 1]
+    assert len(data) == 3
+
+
+def test_a_sample_is_a_float_image_and_a_label(root):
+    image, label = ImageFolder(root)[2]
+    want = np.broadcast_to(np.float32([[[1]], [[2]], [[3]]]) / np.float32(255), (3, 3, 4))
+    np.testing.assert_array_equal(image.array, want, strict=True)
+    assert label == 1
+
+
+def test_batches_are_collated(root):
+    images, labels = next(iter(DataLoader(ImageFolder(root), batch_size=3)))
+    assert images.shape == (3, 3, 3, 4)
+    assert labels.tolist() == [0, 1, 1]
+    assert ImageFolder(root)[[2, 0]][1].tolist() == [1, 0]
+
+
+def test_a_transform_takes_the_bytes(root):
+    data = ImageFolder(root, transform=lambda image: image[:, 0, 0])
+    assert data[0][0].tolist() == [7, 8, 9]
+    assert data[0][0].dtype == np.uint8
+
+
+def test_images_can_be_grey(root):
+    image, _ = ImageFolder(root, channels=1)[2]
+    assert image.shape == (1, 3, 4)
+
+
+def test_sizes_that_differ_say_what_to_do(root):
+    save(root / "dog" / "c.png", (0, 0, 0), size=(9, 9))
+    with pytest.raises(
+        ValueError, match=r"samples must have the same shape, .*resize or crop them"
+    ):
+        ImageFolder(root)[:]
+
+
+def test_a_file_that_is_no_image_is_named(root):
+    (root / "dog" / "0.jpg").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"load_image: .*dog/0\.jpg is no image"):
+        ImageFolder(root)[1]
+
+
+def test_a_root_that_does_not_fit_is_named(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"ImageFolder: root is '.*nowhere', which is not a"
+    ):
+        ImageFolder(tmp_path / "nowhere")
+    with pytest.raises(
+        FileNotFoundError, match=f"ImageFolder: {tmp_path} has no folders; each class"
+    ):
+        ImageFolder(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        FileNotFoundError, match=r"ImageFolder: .*empty has no images \(\.bmp, \.gif"
+    ):
+        ImageFolder(tmp_path)
+
+
+def test_an_index_that_is_not_there_is_refused(root):
+    with pytest.raises(IndexError, match="ImageFolder: index 3 but there are 3 samples"):
+        ImageFolder(root)[3]

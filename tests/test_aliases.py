@@ -1,0 +1,28 @@
+"""PyTorch's places for things that live elsewhere here."""
+
+from __future__ import annotations
+
+import tinygrad_cv.utils.data
+from tinygrad_cv.utils.data import DataLoader
+
+import tinygrad_cv as tg
+import tinygrad_cv.autograd
+from tinygrad_cv.utils.checkpoint import checkpoint
+
+
+def test_utils_data_is_data():
+    assert tg.utils.data is tg.data
+    assert DataLoader is tg.data.DataLoader
+
+
+def test_derivatives_are_found_under_both_names():
+    assert tg.autograd.grad is tg.grad
+    assert tg.autograd.jacobian is tg.jacobian
+    assert checkpoint is tg.checkpoint
+
+
+def test_autograd_backward_adds_up_over_tensors():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    y = x * x
+    tg.autograd.backward([y, y.sum()], [tg.tensor([1.0, 10.0]), None])
+    assert x.grad.tolist() == [4.0, 44.0]
