@@ -87,8 +87,9 @@ def conv_table(record: Record) -> list[str]:
         lines.append(f"| {name} | " + " | ".join(shown) + " |")
     means = []
     for p in passes:
-        values = np.log([cells[p] for cells in table.values() if p in cells]).mean(axis=0)
-        means.append(f"**{np.exp(values[0]):.1f} / {np.exp(values[1]):.1f}**")
+        values = [cells[p] for cells in table.values() if p in cells]
+        nchw, last = np.exp(np.log(values).mean(axis=0)) if values else (0.0, 0.0)
+        means.append(f"**{nchw:.1f} / {last:.1f}**" if values else "")
     lines.append("| **geometric mean** | " + " | ".join(means) + " |")
     caption = (
         "PyTorch's time divided by ours (above 1 we are faster), for its default layout / for "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import tinygrad_cv.utils.data
 from tinygrad_cv.utils.data import DataLoader
 
@@ -26,3 +28,13 @@ def test_autograd_backward_adds_up_over_tensors():
     y = x * x
     tg.autograd.backward([y, y.sum()], [tg.tensor([1.0, 10.0]), None])
     assert x.grad.tolist() == [4.0, 44.0]
+
+
+def test_numbers_that_torch_has():
+    assert (tg.pi, tg.e, tg.inf) == (math.pi, math.e, math.inf)
+    assert math.isnan(tg.nan)
+
+
+def test_the_device_that_scripts_choose():
+    place = tg.device("cuda" if tg.cuda.is_available() else "cpu")
+    assert tg.zeros(2, device=place).device.type == place.type

@@ -13,6 +13,10 @@ namespace {
 
 const ConvTileKernels<float>& tile_kernels(float) { return TG_PICK(conv_tile_f32); }
 const ConvTileKernels<double>& tile_kernels(double) { return TG_PICK(conv_tile_f64); }
+const ConvDepthwiseKernels<float>& depthwise_kernels(float) { return TG_PICK(conv_depthwise_f32); }
+const ConvDepthwiseKernels<double>& depthwise_kernels(double) {
+    return TG_PICK(conv_depthwise_f64);
+}
 const ConvGradKernels<float>& grad_kernels(float) { return TG_PICK(conv_grad_f32); }
 const ConvGradKernels<double>& grad_kernels(double) { return TG_PICK(conv_grad_f64); }
 
@@ -41,13 +45,9 @@ void run_winograd(const ConvPlan& plan, const float* x, const float* w, const Co
                   int64_t group_step, const float* bias, bool relu, float* y) {
     const bool four = plan.algo == ConvAlgo::winograd4;
     const ConvWinogradKernels& kernels = four ? TG_PICK(conv_winograd4) : TG_PICK(conv_winograd2);
-    const int64_t size = from.rows * from.outer_count * (four ? 36 : 16);
-    const Buffer<float> packed = make_buffer<float>(plan.run.groups * size);
+    const Buffer<float> shared = make_buffer<float>(plan.shared);
     const Buffer<float> scratch = make_buffer<float>(plan.scratch * plan.team);
-    for (int64_t group = 0; group < plan.run.groups; ++group) {
-        kernels.pack(plan, from, w + group * group_step, packed.get() + group * size);
-    }
-    kernels.forward(plan, x, packed.get(), bias, relu, y, scratch.get());
+    kernels.forward(plan, from, group_step, x, w, bias, relu, y, shared.get(), scratch.get());
 }
 
 // y = the plan's forward convolution of x; `from` says how w lies (flipped for backward_input).
@@ -63,12 +63,16 @@ void run_forward(const ConvPlan& plan, const T* x, const T* w, const ConvWeights
     const bool direct = plan.algo == ConvAlgo::direct;
     const Buffer<T> packed = make_buffer<T>(plan.run.K * plan.depth);
     const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
-    const Buffer<int64_t> offsets =
-        term_offsets(plan, plan.run.C / plan.run.groups, /*packed=*/!direct);
     const int64_t size = from.rows * plan.depth;
     for (int64_t group = 0; group < plan.run.groups; ++group) {
         kernels.pack(from, plan.tile_mr, w + group * group_step, packed.get() + group * size);
     }
+    if (plan.algo == ConvAlgo::depthwise) {
+        depthwise_kernels(T()).forward(plan, x, packed.get(), bias, relu, y, scratch.get());
+        return;
+    }
+    const Buffer<int64_t> offsets =
+        term_offsets(plan, plan.run.C / plan.run.groups, /*packed=*/!direct);
     (direct ? kernels.direct : kernels.gemm)(plan, x, packed.get(), offsets.get(), bias, relu, y,
                                              scratch.get());
 }
@@ -95,8 +99,12 @@ void conv2d_backward_input(const Conv2dShape& g, const ConvPlan& plan, const T* 
         run_forward<T>(plan, gy, w + taps - 1, from, k_group * c_group * taps, nullptr, false, gx);
         return;
     }
-    const Buffer<T> packed = make_buffer<T>(g.K * plan.depth);
     const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
+    if (plan.algo == ConvAlgo::depthwise) {
+        depthwise_kernels(T()).backward_input(plan, gy, w, gx, scratch.get());
+        return;
+    }
+    const Buffer<T> packed = make_buffer<T>(g.K * plan.depth);
     const Buffer<int64_t> offsets = term_offsets(plan, plan.channels, /*packed=*/false);
     for (int64_t group = 0; group < g.groups; ++group) {
         for (int64_t c = 0; c < c_group; c += plan.channels) {
@@ -129,14 +137,15 @@ void conv2d_backward_weight(const Conv2dShape& g, const ConvPlan& plan, const T*
             return;
         }
     }
-    const ConvGradKernels<T>& kernels = grad_kernels(T());
+    const auto run = plan.algo == ConvAlgo::depthwise ? depthwise_kernels(T()).backward_weight
+                                                      : grad_kernels(T()).dot;
     if (plan.chunks == 1) {
-        kernels.dot(plan, x, gy, gw, scratch.get());
+        run(plan, x, gy, gw, scratch.get());
         return;
     }
     const Buffer<T> partial = make_buffer<T>(plan.chunks * count);
-    kernels.dot(plan, x, gy, partial.get(), scratch.get());
-    kernels.sum_chunks(plan.chunks, count, plan.team, partial.get(), gw);
+    run(plan, x, gy, partial.get(), scratch.get());
+    grad_kernels(T()).sum_chunks(plan.chunks, count, plan.team, partial.get(), gw);
 }
 
 #define TG_INSTANTIATE(T)                                                                      \

@@ -31,8 +31,9 @@ enum class ConvPass : int { forward, backward_input, backward_weight };
 // gemm: the same tiles over pixels packed tap by tap (no waste on narrow maps); for the gradients,
 //   products of whole rows: scattered into padded planes (input), summed over pixels (weight).
 // winograd4, winograd2: F(4x4, 3x3) and F(2x2, 3x3), float32 only.
-enum class ConvAlgo : int { automatic, direct, gemm, winograd2, winograd4 };
-constexpr int kConvAlgos = 5;
+// depthwise: one kernel for each channel, 3 x 3 or 5 x 5, stride 1 or 2.
+enum class ConvAlgo : int { automatic, direct, gemm, depthwise, winograd2, winograd4 };
+constexpr int kConvAlgos = 6;
 const char* conv_algo_name(ConvAlgo algo) noexcept;
 
 struct ConvOptions {
@@ -57,9 +58,10 @@ struct ConvPlan {
     int64_t panel;       // pixels of a register tile
     int64_t phase, row;  // elements from phase to phase and from padded row to padded row
     int64_t rows;        // output rows of a job (direct); output channels of a block (dot);
-                         // tiles that all threads transform together (Winograd gradient), 0: apart
+                         // rows of tiles of a job or chunk (Winograd); tiles that all threads
+                         // transform together (Winograd gradient), 0: apart
     int64_t pixels;      // output pixels of a block (gemm), tiles (Winograd)
-    int64_t channels;    // input channels of a job (gradients)
+    int64_t channels;    // input channels of a job (gradients) or of one step (Winograd; 0: all)
     int64_t k_splits;    // jobs that share one block of pixels
     int64_t chunks;      // partial sums of backward_weight, each over a fixed range of blocks
     int64_t x_step, y_step;   // from tile to tile, of x and of the gradient (Winograd gradient)
@@ -116,12 +118,21 @@ struct ConvGradKernels {
     // gw[i] = partial[0][i] + partial[1][i] + ..., in this order
     void (*sum_chunks)(int64_t chunks, int64_t count, int team, const T* partial, T* gw) noexcept;
 };
-// wp: [group][tile][transform point][input channel][rows of the tile].
+// w: [c][r][s]. backward_input: stride 2 only. partial: [n][c][r][s].
+template <class T>
+struct ConvDepthwiseKernels {
+    void (*forward)(const ConvPlan& plan, const T* x, const T* w, const T* bias, bool relu, T* y,
+                    T* scratch) noexcept;
+    void (*backward_input)(const ConvPlan& plan, const T* gy, const T* w, T* gx,
+                           T* scratch) noexcept;
+    void (*backward_weight)(const ConvPlan& plan, const T* x, const T* gy, T* partial,
+                            T* scratch) noexcept;
+};
+// w as it lies, `from` for one group, group_step elements to the next.
 struct ConvWinogradKernels {
-    void (*pack)(const ConvPlan& plan, const ConvWeights& from, const float* w,
-                 float* packed) noexcept;
-    void (*forward)(const ConvPlan& plan, const float* x, const float* wp, const float* bias,
-                    bool relu, float* y, float* scratch) noexcept;
+    void (*forward)(const ConvPlan& plan, const ConvWeights& from, int64_t group_step,
+                    const float* x, const float* w, const float* bias, bool relu, float* y,
+                    float* shared, float* scratch) noexcept;
 };
 struct ConvWinogradGradKernels {
     void (*backward_weight)(const ConvPlan& plan, const float* x, const float* gy, float* gw,
@@ -133,6 +144,8 @@ TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd4)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd2)
 TG_DECLARE_TABLE(ConvTileKernels<float>, conv_tile_f32)
 TG_DECLARE_TABLE(ConvTileKernels<double>, conv_tile_f64)
+TG_DECLARE_TABLE(ConvDepthwiseKernels<float>, conv_depthwise_f32)
+TG_DECLARE_TABLE(ConvDepthwiseKernels<double>, conv_depthwise_f64)
 TG_DECLARE_TABLE(ConvGradKernels<float>, conv_grad_f32)
 TG_DECLARE_TABLE(ConvGradKernels<double>, conv_grad_f64)
 

@@ -130,21 +130,47 @@ Conv2dShape tile_shape(const Conv2dShape& g, int64_t m) {
     return t;
 }
 
+// Elements of the transposed padded rows of `rows` rows of tiles, `lanes` channels wide.
+int64_t turned_rows(const Conv2dShape& tiles, int64_t rows, int64_t lanes) {
+    return (std::min(rows, tiles.P) * tiles.sh + 2) * (tiles.Q * tiles.sw + 2) * lanes;
+}
+
 void lay_winograd(ConvPlan& p, const Machine& m) {
     const int64_t side = p.algo == ConvAlgo::winograd4 ? 6 : 4, points = side * side;
     p.run = tile_shape(p.conv, side - 2);
     const Conv2dShape& g = p.run;
-    lay_rows(p, g.Q);
-    const int64_t all = g.N * g.P * g.Q, lanes = p.panel / 2, c_group = g.C / g.groups;
-    // V of a block takes about half of L2: the kernels of one tile of channels want the rest.
-    int64_t pixels = m.l2 * 6 / 10 / 4 / (points * c_group);
-    pixels = std::min({pixels, int64_t(64), ceil_div(all * g.groups, wanted_jobs(m))});
-    pixels = std::max(pixels / p.panel, int64_t(1)) * p.panel;
-    p.pixels = round_up(ceil_div(all, ceil_div(all, pixels)), p.panel);
-    p.in_rows = block_rows(g, p.pixels);
-    p.scratch = points * (p.pixels * c_group + lanes) + p.tile_mr * 2 * points * lanes;
-    p.scratch = round_up(p.scratch + p.in_rows * p.row + lanes, 64);
-    split_channels(p, ceil_div(all, p.pixels) * g.groups, m);
+    const int64_t lanes = p.panel / 2, all = g.N * g.P, c_group = g.C / g.groups;
+    const int64_t columns = round_up(c_group, lanes), l2 = m.l2 / 4;
+    const int64_t panels = ceil_div(g.K / g.groups, p.panel);
+    const int64_t u_panel = points * c_group * p.panel;
+    const bool blocks = u_panel + 2 * p.tile_mr * points * columns <= l2;
+    int64_t rows;
+    if (blocks) {
+        // X of a block beside one panel of U in L2, not more than some 60 tiles.
+        const int64_t tiles = std::min<int64_t>((l2 - u_panel) / (points * columns), 60);
+        rows = std::min(tiles / g.Q, ceil_div(all * g.groups, wanted_jobs(m)));
+    } else {
+        constexpr int64_t kShared = int64_t(4) << 20;  // elements of X of a chunk, 16 MB; M in L2
+        rows = std::min(kShared / (points * columns), l2 * 3 / 10 / (points * p.panel)) / g.Q;
+    }
+    p.rows = ceil_div(all, ceil_div(all, std::clamp<int64_t>(rows, 1, all)));
+    p.pixels = p.rows * g.Q;
+    const int64_t lines =
+        std::max(turned_rows(g, p.rows, lanes), p.rows * g.sh * p.conv.Q * p.panel);
+    if (blocks) {
+        p.shared = g.groups * panels * u_panel;
+        p.scratch = points * (p.pixels * columns + lanes) + points * p.pixels * p.panel + lines;
+        const int64_t jobs = ceil_div(all, p.rows) * g.groups;
+        if (jobs < 2 * m.threads) {
+            p.k_splits = std::min(panels, ceil_div(2 * m.threads, jobs));
+        }
+        p.team = int(std::min<int64_t>(p.team, jobs * p.k_splits));
+    } else {
+        p.channels = std::min<int64_t>(64, columns);
+        p.shared = points * (p.pixels * columns + lanes);
+        p.scratch = points * (p.channels * p.panel + lanes) + points * p.pixels * p.panel + lines;
+    }
+    p.scratch = round_up(p.scratch, 64);
 }
 
 void lay_scatter(ConvPlan& p, int64_t elem, const Machine& m) {
@@ -184,6 +210,34 @@ void lay_dot(ConvPlan& p, int64_t elem, const Machine& m) {
     p.team = int(std::min<int64_t>(p.team, p.chunks * shares));
 }
 
+bool depthwise_fits(const Conv2dShape& g) {
+    return g.groups == g.C && g.K == g.C && g.R == g.S && (g.R == 3 || g.R == 5) && g.sh == g.sw &&
+           g.sh <= 2 && g.dh * g.dw == 1 && std::max(g.ph, g.pw) <= g.R;
+}
+
+// Forward and backward_weight: some rows of one plane at a time.
+void lay_depthwise(ConvPlan& p, int64_t elem, const Machine& m) {
+    const Conv2dShape& g = p.run;
+    p.algo = ConvAlgo::depthwise;
+    p.why = "one kernel for each channel, 3 x 3 or 5 x 5";
+    lay_rows(p, round_up(g.Q, p.panel / 2));
+    const int64_t rows = (m.l2 / 4 / elem / p.row - g.R) / g.sh;
+    p.rows = std::clamp<int64_t>(rows / 4 * 4, 4, round_up(g.P, 4));
+    p.in_rows = rows_read(g, p.rows);
+    p.scratch = round_up(p.in_rows * p.row, 64);
+}
+
+// backward_input under stride 2: the gradient's rows between zeros, and a row of gx.
+void lay_depthwise_gather(ConvPlan& p) {
+    const Conv2dShape& g = p.run;
+    const int64_t lanes = p.panel / 2;
+    p.algo = ConvAlgo::depthwise;
+    p.why = "one kernel for each channel, 3 x 3 or 5 x 5, stride 2";
+    const int64_t columns = round_up(ceil_div(g.W + g.pw, 2), lanes);
+    p.row = g.R + std::max(g.Q, columns) + lanes;
+    p.scratch = round_up(g.P * p.row + 2 * columns + 2 * lanes, 64);
+}
+
 // As in lay_dot, threads may not matter here.
 void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
     const int64_t side = p.algo == ConvAlgo::winograd4 ? 6 : 4, points = side * side;
@@ -196,10 +250,7 @@ void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
     p.x_step = odd(columns);
     p.y_step = odd(k_group);
     const int64_t tile = points * (p.x_step + p.y_step), sums = points * k_group * columns;
-    const int64_t lines = [&](int64_t tiles) {
-        const int64_t rows = std::min(g.P, (tiles - 2) / g.Q + 2) * (side - 2) + 2;
-        return rows * (g.Q * (side - 2) + 2) * lanes;
-    }(64);
+    const int64_t lines = turned_rows(g, 62 / g.Q + 2, lanes);  // rows that 64 tiles touch
     const bool apart = sums * 4 <= m.l2;
     p.pixels = std::min<int64_t>(64, all);
     if (apart) {
@@ -246,6 +297,11 @@ void choose_backward_weight(ConvPlan& p, int64_t elem, const Machine& m, const C
         lay_winograd_gradient(p, m);
         return;
     }
+    if (depthwise_fits(p.conv) && (automatic || o.forced == ConvAlgo::depthwise)) {
+        lay_depthwise(p, elem, m);
+        p.chunks = p.conv.N;  // one partial sum for each image
+        return;
+    }
     p.algo = ConvAlgo::gemm;
     p.why = forced ? "Winograd serves 3 x 3, stride 1, float32, not exact: gemm instead"
                    : "products of gradient rows and input rows, summed over pixels";
@@ -262,6 +318,10 @@ void choose_forward(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptio
         p.algo = forced ? o.forced : ConvAlgo::winograd4;
         p.why = forced ? "forced" : "3 x 3, stride 1, float32, at least 16 channels on both sides";
         lay_winograd(p, m);
+        return;
+    }
+    if (depthwise_fits(g) && (automatic || o.forced == ConvAlgo::depthwise)) {
+        lay_depthwise(p, elem, m);
         return;
     }
     if (o.forced == ConvAlgo::direct || (o.forced != ConvAlgo::gemm && direct_pays(p))) {
@@ -290,6 +350,8 @@ const char* conv_algo_name(ConvAlgo algo) noexcept {
             return "direct";
         case ConvAlgo::gemm:
             return "gemm";
+        case ConvAlgo::depthwise:
+            return "depthwise";
         case ConvAlgo::winograd2:
             return "winograd2";
         case ConvAlgo::winograd4:
@@ -361,6 +423,12 @@ ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Ma
     if (pass == ConvPass::backward_input) {
         const Conv2dShape f = flipped_shape(g);
         const bool can_flip = g.sh == 1 && g.sw == 1 && f.ph >= 0 && f.pw >= 0;
+        const bool gathers = g.sh == 2 && depthwise_fits(g);
+        if (gathers &&
+            (options.forced == ConvAlgo::automatic || options.forced == ConvAlgo::depthwise)) {
+            lay_depthwise_gather(p);
+            return p;
+        }
         if (!can_flip) {
             p.algo = ConvAlgo::gemm;
             p.why = "stride above 1 or padding above kernel - 1: products scattered into planes";

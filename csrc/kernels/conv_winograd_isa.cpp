@@ -1,209 +1,130 @@
 // Winograd convolution F(4x4, 3x3) and F(2x2, 3x3), float32, stride 1, no dilation, forward (and
 // backward_input as the forward pass of flipped weights).
 //
-//   A job owns a block of tiles: it transforms their inputs into V (in L2), then, one tile of output
-//   channels at a time, multiplies (M = U V, one matrix product for each of the 36 or 16 transform
-//   points) and transforms M back at once, so that only a strip of M exists.
-//   Multiplications: 36/144 (F4) or 16/36 (F2) of the plain sum's.
-//   Error: TG_WINOGRAD_ERROR of conv.h times the plain sum's bound; held by a test.
-#include "kernels/conv_winograd.h"
+//   For each of the 36 (16) transform points a matrix product M = X U, X: tiles x input channels,
+//   U: input x output channels; lanes hold output channels, the rows of a register tile are tiles.
+//   Multiplications: 36/144 (16/36) of the plain sum's. Error: at most 8 times (once) the plain
+//   sum's bound at its largest; measured 5.6 and 0.3.
+//   Two orders. Blocks: U is made once; a job owns some rows of tiles, keeps their X in L2 and
+//   takes one panel of output channels after the other. Panels (when U and X outgrow L2): X is made
+//   once, a job owns a panel of output channels and makes its share of U, some input channels at a
+//   time, in L2; nothing of the size of U is ever written to memory.
+//   In both, a panel of M (two vectors of output channels) is transformed back while in cache.
+#include "kernels/conv_winograd_lanes.h"
 #include "kernels/gemm_tile.h"
 
 namespace tinygrad_cv {
 namespace TG_ISA {
+using namespace winograd;
 namespace {
 
-constexpr int L = kLanes<float>;
-using F = Vec<float>;
-
-// Neighbouring tiles of one row of tiles: the first is tile `lane` of its panel and starts at `y`
-// (without the channel's offset); rows and columns of the run that lie inside the map.
-struct TileRun {
-    int64_t y, lane, rows, columns;
-};
-
-// plan.run sees tiles as the pixels of a convolution with kernel (M+2) and stride M, whose packed
-// pixels are the tiles' inputs; plan.conv is the convolution itself.
-template <int M>
-void place_runs(const ConvPlan& plan, int64_t i0, const Run* runs, const int* starts,
-                int64_t panels, TileRun* out) noexcept {
-    const Conv2dShape &g = plan.conv, &tiles = plan.run;
-    int64_t i = i0;
-    for (int j = 0; j < starts[panels]; i += runs[j++].len) {
-        const int64_t n = i / (tiles.P * tiles.Q), p = i / tiles.Q % tiles.P * M,
-                      q = i % tiles.Q * M;
-        out[j] = {(n * g.K * g.P + p) * g.Q + q, (i - i0) % (2 * L), smaller(M, g.P - p),
-                  smaller(runs[j].len * M, g.Q - q)};
-    }
-}
-
-// V[xi][panel][c][2L] of channels [c0, c1); xi_step from point to point.
-template <int M>
-void transform_inputs(const ConvPlan& plan, const float* x, int64_t group, int64_t c0, int64_t c1,
-                      int64_t i0, int64_t i1, const Run* runs, const int* starts, int64_t panels,
-                      int64_t xi_step, float* lines, float* v) noexcept {
-    constexpr int A = Winograd<M>::kSide;
-    const Conv2dShape& g = plan.run;
-    const int64_t c_group = g.C / g.groups;
-    float staged[A * A * 2 * L + L];  // [row][column][tile]
-    for (int64_t c = c0; c < c1; ++c) {
-        each_image(g, i0, i1, [&](int64_t n, int64_t p0, int64_t p1, int64_t first) {
-            const float* plane = x + ((n * g.groups + group) * c_group + c) * g.H * g.W;
-            fill_rows(plan, plane, p0, p1, lines + first * plan.row);
-        });
-        for (int64_t panel = 0; panel < panels; ++panel) {
-            const int64_t tiles = smaller(2 * L, i1 - i0 - panel * 2 * L);
-            if (tiles < 2 * L) zero_run(staged, A * A * 2 * L);
-            for (int r = 0; r < A; ++r) {
-                for (int s = 0; s < A; ++s) {
-                    const float* from = lines + r * plan.row + s % M * plan.phase + s / M;
-                    float* to = staged + (r * A + s) * 2 * L;
-                    for (int i = starts[panel]; i < starts[panel + 1]; ++i) {
-                        const Run run = runs[i];  // what it writes too much, the next overwrites
-                        store(to + run.dst, load(from + run.src));
-                        if (run.len > L) store(to + run.dst + L, load(from + run.src + L));
-                    }
-                }
+// Taps of L rows from one position of the sum: taps[t][lane].
+TG_INLINE void load_taps(const ConvWeights& from, const float* w, int rows, F (&taps)[9]) {
+    const float* start =
+        from.inner < 0 ? w - 8 : w;  // the nine lie in a row, forwards or backwards
+    for (int t0 = 0; t0 < 9; t0 += L) {
+        const int n = 9 - t0 < L ? 9 - t0 : L;
+        F square[L];
+        if (n == 1) {
+            float lanes[L] = {};
+            for (int i = 0; i < rows; ++i) lanes[i] = start[i * from.row + t0];
+            square[0] = load(lanes);
+        } else {
+            for (int i = 0; i < L; ++i) {
+                square[i] = i < rows ? load_n(start + i * from.row + t0, n) : F{};
             }
-            float* to = v + (panel * c_group + c) * 2 * L;
-            for (int half = 0; half < 2; ++half) {
-                F rows[A][A];
-                TG_UNROLL
-                for (int r = 0; r < A; ++r) {
-                    F d[A];
-                    TG_UNROLL
-                    for (int s = 0; s < A; ++s)
-                        d[s] = load(staged + (r * A + s) * 2 * L + half * L);
-                    Winograd<M>::input(d, rows[r]);
-                }
-                TG_UNROLL
-                for (int s = 0; s < A; ++s) {
-                    F d[A], t[A];
-                    TG_UNROLL
-                    for (int r = 0; r < A; ++r) d[r] = rows[r][s];
-                    Winograd<M>::input(d, t);
-                    TG_UNROLL
-                    for (int r = 0; r < A; ++r) store(to + (r * A + s) * xi_step + half * L, t[r]);
-                }
-            }
+            transpose<float>(square);
         }
+        for (int t = 0; t < n; ++t) taps[from.inner < 0 ? 8 - t0 - t : t0 + t] = square[t];
     }
 }
 
-// U[xi][c][row] of `rows` output channels from w; xi_step from point to point.
+// u[xi * xi_step + c * 2L + lane] for input channels [c0, c1) and the panel of output channels that
+// starts at row k; rows that do not exist are 0.
 template <int M>
-void transform_kernels(const ConvWeights& from, int64_t rows, const float* w, int64_t xi_step,
-                       float* u) noexcept {
+void transform_kernels(const ConvWeights& from, const float* w, int64_t k, int64_t c0, int64_t c1,
+                       int64_t xi_step, float* u) noexcept {
     constexpr int A = Winograd<M>::kSide;
-    for (int64_t c = 0; c < from.outer_count; ++c, u += rows) {
-        const float* source = w + c * from.outer;
-        for (int64_t i = 0; i < rows; i += L) {
-            const int n = int(smaller(L, rows - i));
-            F half[A][3];
+    for (int half = 0; half < 2; ++half) {
+        const int rows = int(larger(0, smaller(L, from.rows - k - half * L)));
+        for (int64_t c = c0; c < c1; ++c) {
+            F taps[9], columns[A][3];
+            load_taps(from, w + (k + half * L) * from.row + c * from.outer, rows, taps);
             TG_UNROLL
             for (int s = 0; s < 3; ++s) {
-                F d[3], t[A];
-                TG_UNROLL
-                for (int r = 0; r < 3; ++r) {
-                    float lanes[L] = {};
-                    for (int j = 0; j < n; ++j) {
-                        lanes[j] = source[(i + j) * from.row + (r * 3 + s) * from.inner];
-                    }
-                    d[r] = load(lanes);
-                }
+                const F d[3] = {taps[s], taps[3 + s], taps[6 + s]};
+                F t[A];
                 Winograd<M>::kernel(d, t);
                 TG_UNROLL
-                for (int r = 0; r < A; ++r) half[r][s] = t[r];
+                for (int r = 0; r < A; ++r) columns[r][s] = t[r];
             }
             TG_UNROLL
             for (int r = 0; r < A; ++r) {
                 F t[A];
-                Winograd<M>::kernel(half[r], t);
+                Winograd<M>::kernel(columns[r], t);
+                float* to = u + (c - c0) * 2 * L + half * L;
                 TG_UNROLL
-                for (int s = 0; s < A; ++s) store_n(u + (r * A + s) * xi_step + i, t[s], n);
+                for (int s = 0; s < A; ++s) store(to + (r * A + s) * xi_step, t[s]);
             }
         }
     }
 }
 
-// One row of M x tiles outputs, written tile by tile: v[j] holds column j of L tiles.
-template <int M>
-TG_INLINE void interleave(const F (&v)[M], float* row) {
-    if constexpr (M == 2) {
-        store(row, zip_low(v[0], v[1]));
-        store(row + L, zip_high(v[0], v[1]));
-    } else {
-        const F a = zip_low(v[0], v[2]), b = zip_high(v[0], v[2]);
-        const F c = zip_low(v[1], v[3]), d = zip_high(v[1], v[3]);
-        store(row, zip_low(a, c));
-        store(row + L, zip_high(a, c));
-        store(row + 2 * L, zip_low(b, d));
-        store(row + 3 * L, zip_high(b, d));
+// The transformed inputs of some tiles: balanced groups of at most tile_mr tiles, and in a group
+// blocks of L channels, (tile, L) each: a register tile reads its rows at constant distances.
+struct Groups {
+    int64_t tiles, count, channels;  // channels: rounded up to whole vectors
+    static Groups make(int64_t tiles, int64_t tile_mr, int64_t channels) {
+        return {tiles, tile_count(tiles, tile_mr), channels};
     }
+    int64_t start(int64_t group) const { return tile_start(tiles, count, group); }
+};
+
+template <int M>
+void transform_inputs(const ConvPlan& plan, const float* x, int64_t group, int64_t block,
+                      const Groups& groups, int64_t i0, int64_t i1, int64_t base, int64_t xi_step,
+                      float* lines, float* xt) noexcept {
+    const Conv2dShape& g = plan.conv;
+    const int64_t c_group = g.C / g.groups, c = block * L, plane = g.H * g.W;
+    const Source from = {
+        x + (group * c_group + c) * plane, g.C * plane, plane, g.H, g.W, g.ph, g.pw};
+    int64_t at = i0 - base, t = at * groups.count / groups.tiles;  // the group of the first tile
+    while (groups.start(t + 1) <= at) ++t;
+    transform_tiles<M, false>(
+        plan, from, int(smaller(L, c_group - c)), i0, i1, xi_step, lines, [&](int64_t i) {
+            if (i - base == groups.start(t + 1)) ++t;
+            const int64_t start = groups.start(t);
+            const int64_t size = groups.start(t + 1) - start;
+            return xt + start * groups.channels + block * size * L + (i - base - start) * L;
+        });
 }
 
-// A panel of one output channel: m[half][xi][L] back to outputs, bias and relu, into y.
-template <int M>
-void transform_outputs(const float* m, int64_t tiles, float bias, bool relu, const TileRun* runs,
-                       int run_count, int64_t row_step, float* y) noexcept {
-    constexpr int A = Winograd<M>::kSide;
-    float rows[M][M * 2 * L];
-    const F zero = {}, b = splat(bias);
-    for (int64_t first = 0; first < tiles; first += L, m += A * A * L) {
-        F half[M][A];
-        TG_UNROLL
-        for (int s = 0; s < A; ++s) {
-            F d[A], t[M];
-            TG_UNROLL
-            for (int r = 0; r < A; ++r) d[r] = load(m + (r * A + s) * L);
-            Winograd<M>::output(d, t);
-            TG_UNROLL
-            for (int r = 0; r < M; ++r) half[r][s] = t[r];
-        }
-        TG_UNROLL
-        for (int r = 0; r < M; ++r) {
-            F t[M];
-            Winograd<M>::output(half[r], t);
-            TG_UNROLL
-            for (int s = 0; s < M; ++s) {
-                t[s] += b;
-                if (relu) t[s] = t[s] < zero ? zero : t[s];
-            }
-            interleave<M>(t, rows[r] + first * M);
-        }
+// m[i][2L] (+)= sum_c x[c / L][i][c % L] * u[c][2L]     i < MR
+template <int MR>
+void product(int64_t channels, const float* x, const float* u, bool add, float* m) noexcept {
+    F acc[MR][2];
+    TG_UNROLL
+    for (int i = 0; i < MR; ++i) {
+        acc[i][0] = add ? load(m + i * 2 * L) : F{};
+        acc[i][1] = add ? load(m + i * 2 * L + L) : F{};
     }
-    for (int i = 0; i < run_count; ++i) {
-        const TileRun run = runs[i];
-        for (int64_t r = 0; r < run.rows; ++r) {
-            copy_run(y + run.y + r * row_step, rows[r] + run.lane * M, run.columns);
-        }
+    for (; channels > 0; channels -= L, x += MR * L, u += 2 * L * L) {
+        gemm_tile<float, MR, 2>(smaller(L, channels), x, 1, L, u, 2 * L, acc);
+    }
+    TG_UNROLL
+    for (int i = 0; i < MR; ++i) {
+        store(m + i * 2 * L, acc[i][0]);
+        store(m + i * 2 * L + L, acc[i][1]);
     }
 }
-
-// m[i][half][xi][L] = sum_c u[xi][c][i] * v[xi][c][2L], for all points.
-template <int A2, int MR>
-void multiply(int64_t channels, const float* u, const float* v, int64_t xi_step,
-              float* m) noexcept {
-    for (int xi = 0; xi < A2; ++xi) {
-        F acc[MR][2] = {};
-        gemm_tile<float, MR, 2>(channels, u + xi * channels * MR, MR, 1, v + xi * xi_step, 2 * L,
-                                acc);
-        TG_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            store(m + ((i * 2 + 0) * A2 + xi) * L, acc[i][0]);
-            store(m + ((i * 2 + 1) * A2 + xi) * L, acc[i][1]);
-        }
-    }
-}
-template <int A2>
-void multiply_of(int64_t mr, int64_t channels, const float* u, const float* v, int64_t xi_step,
-                 float* m) noexcept {
+TG_INLINE void product_of(int64_t mr, int64_t channels, const float* x, const float* u, bool add,
+                          float* m) {
     switch (mr) {
-#define TG_CASE(MR)                                              \
-    case MR:                                                     \
-        if constexpr (MR <= kTileMr) {                           \
-            return multiply<A2, MR>(channels, u, v, xi_step, m); \
-        }                                                        \
+#define TG_CASE(MR)                                     \
+    case MR:                                            \
+        if constexpr (MR <= kTileMr) {                  \
+            return product<MR>(channels, x, u, add, m); \
+        }                                               \
         break;
         TG_CASE(1)
         TG_CASE(2)
@@ -221,69 +142,198 @@ void multiply_of(int64_t mr, int64_t channels, const float* u, const float* v, i
     }
 }
 
-// All kernels of one group: [k tile][xi][c][row of the tile].
-template <int M>
-void pack(const ConvPlan& plan, const ConvWeights& from, const float* w, float* u) noexcept {
-    constexpr int64_t A2 = Winograd<M>::kSide * Winograd<M>::kSide;
-    const int64_t count = tile_count(from.rows, plan.tile_mr);
-    parallel_for(count, plan.team, [&](int64_t t) {
-        const int64_t k0 = tile_start(from.rows, count, t),
-                      k1 = tile_start(from.rows, count, t + 1);
-        transform_kernels<M>(from, k1 - k0, w + k0 * from.row, from.outer_count * (k1 - k0),
-                             u + k0 * from.outer_count * A2);
-    });
+// All points of a panel: m[group][xi][tile][2L], from channels [c0, c0 + channels) of xt; L | c0.
+void multiply(int points, const Groups& groups, int64_t c0, int64_t channels, const float* xt,
+              int64_t x_xi, const float* u, int64_t u_xi, bool add, float* m) noexcept {
+    for (int xi = 0; xi < points; ++xi) {
+        for (int64_t t = 0; t < groups.count; ++t) {
+            const int64_t start = groups.start(t), size = groups.start(t + 1) - start;
+            product_of(size, channels, xt + xi * x_xi + start * groups.channels + c0 * size,
+                       u + xi * u_xi, add, m + (start * points + xi * size) * 2 * L);
+        }
+    }
 }
 
+// One tile and L output channels back to pixels, with bias and relu.
 template <int M>
-void forward(const ConvPlan& plan, const float* x, const float* u, const float* bias, bool relu,
-             float* y, float* scratch) noexcept {
-    constexpr int A = Winograd<M>::kSide, A2 = A * A;
-    const Conv2dShape &g = plan.run, &shape = plan.conv;
-    const int64_t c_group = g.C / g.groups, k_group = g.K / g.groups, all = g.N * g.P * g.Q;
-    const int64_t blocks = (all + plan.pixels - 1) / plan.pixels;
-    const int64_t count = tile_count(k_group, plan.tile_mr);
-    const int64_t xi_step = plan.pixels * c_group + L;
-    const int64_t jobs = blocks * g.groups * plan.k_splits;
-    parallel_for_dynamic(jobs, plan.team, [&](int64_t job, int thread) {
-        const int64_t split = job % plan.k_splits, group = job / plan.k_splits % g.groups;
-        const int64_t i0 = job / plan.k_splits / g.groups * plan.pixels;
-        const int64_t i1 = smaller(all, i0 + plan.pixels);
-        Run runs[kMaxRuns];
-        int starts[kMaxRuns];
-        TileRun out[kMaxRuns];
-        const int64_t panels = find_runs(plan, i0, i1, 0, false, runs, starts);
-        place_runs<M>(plan, i0, runs, starts, panels, out);
-        float* v = scratch + thread * plan.scratch;
-        float* m = v + A2 * xi_step;
-        float* lines = m + plan.tile_mr * 2 * A2 * L;
-        transform_inputs<M>(plan, x, group, 0, c_group, i0, i1, runs, starts, panels, xi_step,
-                            lines, v);
-        const int64_t t0 = tile_start(count, plan.k_splits, split);
-        const int64_t t1 = tile_start(count, plan.k_splits, split + 1);
-        for (int64_t t = t0; t < t1; ++t) {
-            const int64_t k0 = tile_start(k_group, count, t),
-                          k1 = tile_start(k_group, count, t + 1);
-            const int64_t k = group * k_group + k0;
-            for (int64_t panel = 0; panel < panels; ++panel) {
-                multiply_of<A2>(k1 - k0, c_group, u + k * c_group * A2, v + panel * c_group * 2 * L,
-                                xi_step, m);
-                const int64_t tiles = smaller(2 * L, i1 - i0 - panel * 2 * L);
-                for (int64_t i = 0; i < k1 - k0; ++i) {
-                    float* plane = y + (k + i) * shape.P * shape.Q;
-                    const float b = bias ? bias[k + i] : 0.0f;
-                    const int first = starts[panel], last = starts[panel + 1];
-                    transform_outputs<M>(m + i * 2 * A2 * L, tiles, b, relu, out + first,
-                                         last - first, shape.Q, plane);
-                }
+TG_INLINE void transform_output(const float* m, int64_t xi_step, F bias, bool relu, int64_t rows,
+                                int64_t columns, int64_t row_step, float* to) {
+    constexpr int A = Winograd<M>::kSide;
+    F half[M][A];
+    TG_UNROLL
+    for (int s = 0; s < A; ++s) {
+        F d[A], t[M];
+        TG_UNROLL
+        for (int r = 0; r < A; ++r) d[r] = load(m + (r * A + s) * xi_step);
+        Winograd<M>::output(d, t);
+        TG_UNROLL
+        for (int r = 0; r < M; ++r) half[r][s] = t[r];
+    }
+    const F zero = {};
+    TG_UNROLL
+    for (int r = 0; r < M; ++r) {
+        F t[M];
+        Winograd<M>::output(half[r], t);
+        TG_UNROLL
+        for (int s = 0; s < M; ++s) {
+            t[s] += bias;
+            if (relu) t[s] = t[s] < zero ? zero : t[s];
+            if (r < rows && s < columns) store(to + r * row_step + s * 2 * L, t[s]);
+        }
+    }
+}
+
+// Pixels of L channels, (pixel, 2L), to `channels` planes of y.
+TG_INLINE void turn_back(const float* lines, int64_t pixels, int channels, int64_t plane,
+                         float* y) {
+    for (int64_t f = 0; f < pixels; f += L) {
+        const int n = int(smaller(L, pixels - f));
+        F square[L];
+        for (int j = 0; j < L; ++j) square[j] = j < n ? load(lines + (f + j) * 2 * L) : F{};
+        transpose<float>(square);
+        if (n == L && channels == L) {
+            TG_UNROLL
+            for (int k = 0; k < L; ++k) store(y + k * plane + f, square[k]);
+        } else {
+            for (int k = 0; k < channels; ++k) store_n(y + k * plane + f, square[k], n);
+        }
+    }
+}
+
+// The panel of output channels from k (in its group of channels) of tiles [i0, i1), whole rows of
+// tiles, from m into y.
+template <int M>
+void write_panel(const ConvPlan& plan, const float* m, const Groups& groups, int64_t group,
+                 int64_t k, int64_t i0, int64_t i1, const float* bias, bool relu, float* lines,
+                 float* y) noexcept {
+    constexpr int A2 = Winograd<M>::kSide * Winograd<M>::kSide;
+    const Conv2dShape &g = plan.conv, &tiles = plan.run;
+    const int64_t k_group = g.K / g.groups, plane = g.P * g.Q;
+    int64_t t = 0;
+    each_image(tiles, i0, i1, [&](int64_t n, int64_t p0, int64_t p1, int64_t) {
+        const int64_t end = smaller(i1, (n * tiles.P + p1) * tiles.Q);
+        const int64_t first = (n * tiles.P + p0) * tiles.Q;
+        const int64_t pixels = (smaller(p1 * M, g.P) - p0 * M) * g.Q;
+        for (int64_t i = first; i < end; ++i) {
+            if (i - i0 == groups.start(t + 1)) ++t;
+            const int64_t start = groups.start(t), size = groups.start(t + 1) - start;
+            const int64_t p = (i - first) / tiles.Q * M, q = (i - first) % tiles.Q * M;
+            const float* from = m + (start * A2 + i - i0 - start) * 2 * L;
+            for (int half = 0; half < 2; ++half) {
+                const int64_t row = k + half * L;
+                if (row >= k_group) break;
+                const int valid = int(smaller(L, k_group - row));
+                const F b = bias ? load_n(bias + group * k_group + row, valid) : F{};
+                transform_output<M>(from + half * L, size * 2 * L, b, relu,
+                                    smaller(M, g.P - p0 * M - p), smaller(M, g.Q - q), g.Q * 2 * L,
+                                    lines + (p * g.Q + q) * 2 * L + half * L);
             }
+        }
+        for (int half = 0; half < 2; ++half) {
+            const int64_t row = k + half * L;
+            if (row >= k_group) break;
+            turn_back(lines + half * L, pixels, int(smaller(L, k_group - row)), plane,
+                      y + (n * g.K + group * k_group + row) * plane + p0 * M * g.Q);
         }
     });
 }
 
+// Job: plan.rows rows of tiles, a group of channels, and a share of its panels.
+// u: [group][panel][xi][c][2L].
+template <int M>
+void by_blocks(const ConvPlan& plan, const float* x, const float* u, const float* bias, bool relu,
+               float* y, float* scratch) noexcept {
+    constexpr int A2 = Winograd<M>::kSide * Winograd<M>::kSide;
+    const Conv2dShape& g = plan.run;
+    const int64_t c_group = g.C / g.groups, k_group = g.K / g.groups;
+    const int64_t c_blocks = (c_group + L - 1) / L, panels = (k_group + 2 * L - 1) / (2 * L);
+    const int64_t all = g.N * g.P, blocks = (all + plan.rows - 1) / plan.rows;
+    const int64_t u_xi = c_group * 2 * L;
+    parallel_for_dynamic(
+        blocks * g.groups * plan.k_splits, plan.team, [&](int64_t job, int thread) {
+            const int64_t split = job % plan.k_splits, group = job / plan.k_splits % g.groups;
+            const int64_t row = job / plan.k_splits / g.groups * plan.rows;
+            const int64_t i0 = row * g.Q, i1 = smaller(all, row + plan.rows) * g.Q;
+            const Groups groups = Groups::make(i1 - i0, plan.tile_mr, c_blocks * L);
+            const int64_t x_xi = plan.pixels * c_blocks * L + L;
+            float* xt = scratch + thread * plan.scratch;
+            float* m = xt + A2 * x_xi;
+            float* lines = m + A2 * plan.pixels * 2 * L;
+            for (int64_t b = 0; b < c_blocks; ++b) {
+                transform_inputs<M>(plan, x, group, b, groups, i0, i1, i0, x_xi, lines, xt);
+            }
+            const int64_t first = tile_start(panels, plan.k_splits, split);
+            for (int64_t p = first; p < tile_start(panels, plan.k_splits, split + 1); ++p) {
+                multiply(A2, groups, 0, c_group, xt, x_xi, u + (group * panels + p) * A2 * u_xi,
+                         u_xi, false, m);
+                write_panel<M>(plan, m, groups, group, p * 2 * L, i0, i1, bias, relu, lines, y);
+            }
+        });
+}
+
+// A chunk of plan.rows rows of tiles at a time. shared: their X; scratch: U of plan.channels input
+// channels, M and lines.
+template <int M>
+void by_panels(const ConvPlan& plan, const ConvWeights& from, const float* x, const float* w,
+               int64_t group, const float* bias, bool relu, float* y, float* shared,
+               float* scratch) noexcept {
+    constexpr int A2 = Winograd<M>::kSide * Winograd<M>::kSide;
+    const Conv2dShape& g = plan.run;
+    const int64_t c_group = g.C / g.groups, k_group = g.K / g.groups;
+    const int64_t c_blocks = (c_group + L - 1) / L, panels = (k_group + 2 * L - 1) / (2 * L);
+    const int64_t all = g.N * g.P, x_xi = plan.pixels * c_blocks * L + L;
+    const int64_t u_xi = plan.channels * 2 * L + L;
+    for (int64_t row = 0; row < all; row += plan.rows) {
+        const int64_t end = smaller(all, row + plan.rows), rows = end - row;
+        const int64_t i0 = row * g.Q, i1 = end * g.Q;
+        const Groups groups = Groups::make(i1 - i0, plan.tile_mr, c_blocks * L);
+        // Shares of the rows: a few rows, or a few images where they are small.
+        const int64_t parts = smaller(rows, 4);
+        parallel_for_dynamic(c_blocks * parts, plan.team, [&](int64_t job, int thread) {
+            const int64_t part = job % parts, a = row + tile_start(rows, parts, part);
+            const int64_t b = row + tile_start(rows, parts, part + 1);
+            transform_inputs<M>(plan, x, group, job / parts, groups, a * g.Q, b * g.Q, i0, x_xi,
+                                scratch + thread * plan.scratch, shared);
+        });
+        parallel_for_dynamic(panels, plan.team, [&](int64_t p, int thread) {
+            float* u = scratch + thread * plan.scratch;
+            float* m = u + A2 * u_xi;
+            float* lines = m + A2 * plan.pixels * 2 * L;
+            for (int64_t c = 0; c < c_group; c += plan.channels) {
+                const int64_t c1 = smaller(c_group, c + plan.channels);
+                transform_kernels<M>(from, w, p * 2 * L, c, c1, u_xi, u);
+                multiply(A2, groups, c, c1 - c, shared, x_xi, u, u_xi, c > 0, m);
+            }
+            write_panel<M>(plan, m, groups, group, p * 2 * L, i0, i1, bias, relu, lines, y);
+        });
+    }
+}
+
+template <int M>
+void forward(const ConvPlan& plan, const ConvWeights& from, int64_t group_step, const float* x,
+             const float* w, const float* bias, bool relu, float* y, float* shared,
+             float* scratch) noexcept {
+    constexpr int A2 = Winograd<M>::kSide * Winograd<M>::kSide;
+    const Conv2dShape& g = plan.run;
+    if (plan.channels) {
+        for (int64_t group = 0; group < g.groups; ++group) {
+            by_panels<M>(plan, from, x, w + group * group_step, group, bias, relu, y, shared,
+                         scratch);
+        }
+        return;
+    }
+    const int64_t c_group = g.C / g.groups, panels = (from.rows + 2 * L - 1) / (2 * L);
+    parallel_for(g.groups * panels, plan.team, [&](int64_t job) {
+        transform_kernels<M>(from, w + job / panels * group_step, job % panels * 2 * L, 0, c_group,
+                             c_group * 2 * L, shared + job * A2 * c_group * 2 * L);
+    });
+    by_blocks<M>(plan, x, shared, bias, relu, y, scratch);
+}
+
 }  // namespace
 
-const ConvWinogradKernels conv_winograd4 = {pack<4>, forward<4>};
-const ConvWinogradKernels conv_winograd2 = {pack<2>, forward<2>};
+const ConvWinogradKernels conv_winograd4 = {forward<4>};
+const ConvWinogradKernels conv_winograd2 = {forward<2>};
 
 }  // namespace TG_ISA
 }  // namespace tinygrad_cv

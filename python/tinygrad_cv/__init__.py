@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import e, inf, nan, pi
 from typing import Any
 
-import tinygrad_cv._openmp as _openmp
+import tinygrad_cv._openmp  # noqa: F401  first: loads the extension
 from tinygrad_cv import functional as functional
 from tinygrad_cv._core import __version__
 from tinygrad_cv.backends import use_backend
@@ -34,7 +35,9 @@ from tinygrad_cv.engine import (
     enable_grad,
     from_numpy,
     grad,
+    inference_mode,
     is_grad_enabled,
+    is_tensor,
     manual_seed,
     no_grad,
     set_grad_enabled,
@@ -47,6 +50,7 @@ from tinygrad_cv.functional import *  # noqa: F403
 _LAZY = {
     "autograd": "tinygrad_cv.autograd",
     "backends": "tinygrad_cv.backends",
+    "cuda": "tinygrad_cv.cuda",
     "data": "tinygrad_cv.data",
     "linalg": "tinygrad_cv.linalg",
     "models": "tinygrad_cv.models",
@@ -82,6 +86,7 @@ __all__ = [
     "detect_anomaly",
     "device",
     "double",
+    "e",
     "enable_grad",
     "float",
     "float16",
@@ -90,15 +95,20 @@ __all__ = [
     "from_numpy",
     "grad",
     "half",
+    "inf",
+    "inference_mode",
     "int",
     "int8",
     "int16",
     "int32",
     "int64",
     "is_grad_enabled",
+    "is_tensor",
     "long",
     "manual_seed",
+    "nan",
     "no_grad",
+    "pi",
     "set_grad_enabled",
     "short",
     "tensor",

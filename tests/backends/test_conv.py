@@ -17,7 +17,7 @@ from tinygrad_cv.backends.reference import conv as reference
 
 DTYPES = [np.float32, np.float64]
 PASSES = ["forward", "backward_input", "backward_weight"]
-ALGORITHMS = ["auto", "direct", "gemm", "winograd2", "winograd4"]
+ALGORITHMS = ["auto", "direct", "gemm", "depthwise", "winograd2", "winograd4"]
 # Error of an algorithm in units of the plain sum's bound, at the place where that is largest: the
 # tiles of Winograd mix the pixels around. Measured over 900 random convolutions: 0.3 and 5.6.
 WINOGRAD_FACTOR = {"winograd2": 1, "winograd4": 8}
@@ -180,11 +180,17 @@ CASES = [
     case(2, 3, 40, 20, 7, stride=2, padding=3),
     case(1, 3, 59, 13, 11, stride=4, padding=2),
     case(9, 20, 4, 31, 3, padding=1),  # panels cross images
+    case(2, 200, 5, 70, 3, padding=1),  # Winograd by panels, its gradient together
+    case(2, 70, 5, 200, 3, padding=1),
     case(2, 37, 9, 25, 1),
     case(2, 16, 13, 24, 1, stride=2),
     case(2, 16, 13, 24, 3, stride=2, padding=1),
     case(2, 24, 12, 24, 3, padding=1, groups=24),
     case(2, 6, 12, 18, 3, stride=2, padding=1, groups=6),
+    case(3, 5, (11, 39), 5, 5, padding=2, groups=5),
+    case(3, 5, (11, 38), 5, 3, stride=2, padding=1, groups=5),
+    case(2, 3, (8, 75), 3, 5, stride=2, padding=(0, 4), groups=3),
+    case(2, 3, 3, 3, 3, stride=2, padding=3, groups=3),
     case(2, 8, (9, 31), 12, (1, 3), padding=(0, 1), groups=4),
     case(1, 4, (2, 3), 5, (2, 2), padding=3),  # more padding than kernel
     case(1, 2, 3, 2, 2, stride=5, padding=4),
@@ -240,12 +246,13 @@ def test_relu_keeps_nan(algorithm):
 
 @pytest.mark.parametrize("what", PASSES)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["direct", "gemm"])
-def test_infinity_reaches_what_reads_it_and_no_more(monkeypatch, name, what, dtype):
+@pytest.mark.parametrize("name", ["direct", "gemm", "depthwise"])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_infinity_reaches_what_reads_it_and_no_more(monkeypatch, groups, name, what, dtype):
     # Vectors end behind the rows' last pixel; what lies there must not leak into a sum. (Winograd
     # mixes a tile's pixels, so it spreads infinity over the tile.)
     monkeypatch.setenv("TINYGRAD_CV_CONV", name)
-    how = case(1, 2, (4, 19), 3, 3)
+    how = case(1, 2, (4, 19), 2, 3, groups=groups)
     x, w, bias, grad = integers(how, what, dtype)
     x[0, 1, 1, 18] = grad[0, 1, 0, 16] = np.inf
     finite = np.isfinite(run(cpp, what, how, x, w, bias, grad))
@@ -333,8 +340,10 @@ PLANS = [
     (case(64, 64, 32, 64, 3, padding=1), "forward", "winograd4"),
     (case(64, 64, 32, 64, 3, padding=1), "backward_input", "winograd4"),
     (case(64, 64, 32, 64, 3, padding=1), "backward_weight", "winograd4"),
-    (case(8, 64, 32, 64, 3, padding=1, dilation=2), "forward", "direct"),
-    (case(8, 144, 56, 144, 3, padding=1, groups=144), "forward", "direct"),
+    (case(8, 64, 32, 64, 3, padding=2, dilation=2), "forward", "direct"),
+    (case(8, 144, 56, 144, 3, padding=1, groups=144), "forward", "depthwise"),
+    (case(8, 144, 56, 144, 3, stride=2, padding=1, groups=144), "backward_input", "depthwise"),
+    (case(8, 144, 56, 144, 3, padding=1, groups=144), "backward_weight", "depthwise"),
     (case(8, 128, 56, 128, 3, stride=2, padding=1), "backward_input", "gemm"),
     (case(8, 128, 56, 128, 3, stride=2, padding=1), "backward_weight", "gemm"),
 ]

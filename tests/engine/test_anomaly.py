@@ -35,7 +35,7 @@ def test_forward(x):
 
 
 def test_backward(x):
-    y = rf"BadBackward gave nan at index \(1,\) of the gradient for its input 0; the gate was made "
+    y = r"BadBackward gave nan at index \(1,\) of the gradient for its input 0; the gate was made "
     with pytest.raises(RuntimeError, match=rf"{y}at .*{HERE}"), tg.detect_anomaly():
         BadBackward()(x * 2).sum().backward()
 

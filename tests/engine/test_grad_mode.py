@@ -199,3 +199,25 @@ def test_backward_works_inside_no_grad(x):
         (dx,) = tg.grad(y, x, create_graph=True)
     assert dx.requires_grad
     assert tg.grad(dx.sum(), x)[0].tolist() == [2, 2]
+
+
+def test_inference_mode_is_no_grad():
+    x = tg.ones(2, requires_grad=True)
+    with tg.inference_mode():
+        assert not (x * 2).requires_grad
+        with tg.inference_mode(False):
+            assert not tg.is_grad_enabled()
+    with tg.inference_mode(False):
+        assert (x * 2).requires_grad
+
+    @tg.inference_mode
+    def doubled():
+        return x * 2
+
+    @tg.inference_mode()
+    def tripled():
+        return x * 3
+
+    assert not doubled().requires_grad
+    assert not tripled().requires_grad
+    assert tg.is_grad_enabled()

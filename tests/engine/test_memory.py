@@ -223,6 +223,47 @@ def test_an_array_taken_early_waits_for_a_view_that_a_later_graph_holds():
     assert x.grad.tolist() == [4, 4]
 
 
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda x: x.detach().numpy(),
+        lambda x: x.detach().detach().numpy(),
+        lambda x: np.asarray(x.detach()),
+        lambda x: x.data.numpy(),
+        lambda x: x[1:].numpy(),
+        lambda x: x.reshape(2, 1)[1].detach().numpy(),
+    ],
+    ids=["detach", "twice", "asarray", "data", "part", "parts"],
+)
+def test_an_array_taken_by_way_of_another_tensor_is_guarded_too(take):
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    before = take(x)
+    before[-1] = 3
+    y = squares(x)
+    during = take(x)
+    for a in (before, during):
+        with pytest.raises(ValueError, match="read-only"):
+            a[-1] = 100
+    y.backward()
+    assert x.grad.tolist() == [2, 6]
+    before[-1] = 4
+    during[-1] = 5
+    assert x.tolist() == [1, 5]
+
+
+def test_an_array_taken_from_a_detached_result_is_guarded_if_a_gate_saved_it():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    y = x.exp()
+    with pytest.raises(ValueError, match="read-only"):
+        y.detach().numpy()[0] = 100
+    z = x * 2
+    a = z.detach().numpy()
+    a[0] = 100
+    assert z.tolist() == [100, 4]
+    y.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), np.exp([1, 2]), rtol=1e-6)
+
+
 def test_an_array_that_dies_while_it_waits_is_forgotten():
     x = tg.tensor([1.0, 2.0], requires_grad=True)
     y = squares(x)

@@ -75,6 +75,15 @@ def test_where_with_broadcast_condition_has_gradients():
     gradgradcheck(lambda a, b: tg.where(mask, a * a, b), (a, b))
 
 
+def test_a_condition_may_change_after_it_was_used():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    mask = tg.tensor([True, False])
+    chosen, filled = tg.where(mask, x, 0.0), x.masked_fill(mask, 0.0)
+    mask[:] = False
+    assert tg.grad(chosen.sum(), x)[0].tolist() == [1.0, 0.0]
+    assert tg.grad(filled.sum(), x)[0].tolist() == [0.0, 1.0]
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize(
     "code", ["x.masked_fill(x > 0, -1)", "x.masked_fill(x > 0, y.sum())", "lib.where(x > y, x, 1)"]

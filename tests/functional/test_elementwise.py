@@ -93,6 +93,7 @@ BINARY = {
     "lib.where(a > b, a, 2 * b)": (-9, 9, -9, 9, True),
     "a.where(b > 0, b)": (-9, 9, 0.2, 9, False),
     "a.masked_fill(b > 1, 3.5)": (-9, 9, 1.2, 9, False),
+    "(2.5 * b + a / 10) % b": (-2, 2, 1, 3, False),
     "F.prelu(a, b.sum())": (0.2, 9, -3, 3, False),
 }
 

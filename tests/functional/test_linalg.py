@@ -19,6 +19,8 @@ CODES = {
     "x.mv(y)": ("nk", "k"),
     "lib.dot(x, y)": ("n", "n"),
     "lib.outer(x, y)": ("n", "m"),
+    "lib.kron(x, y)": ("nm", "mk"),
+    "x.kron(y)": ("n", "bnm"),
     "lib.addmm(x, y, z)": ("nm", "nk", "km"),
     "lib.addmm(x, y, z, beta=0.5, alpha=-2)": ("m", "nk", "km"),
     "lib.addmm(x, y, z, beta=0)": ("nm", "nk", "km"),

@@ -102,6 +102,23 @@ def test_dropout_refuses(kwargs, message):
         nn.Dropout(**kwargs)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [nn.ReLU(True), nn.ReLU6(True), nn.SELU(True), nn.SiLU(True), nn.Mish(True),
+     nn.Hardswish(True), nn.Hardsigmoid(True), nn.LeakyReLU(0.1, True), nn.ELU(1.0, True),
+     nn.CELU(1.0, True), nn.Hardtanh(inplace=True), nn.Threshold(0.0, -1.0, True)],
+    ids=str,
+)  # fmt: skip
+def test_in_place_activations_write_over_their_input(layer):
+    x = tg.randn(50, generator=tg.Generator(0))
+    layer.inplace = False
+    want = layer(x).tolist()
+    layer.inplace = True
+    y = layer(x)
+    assert y is x
+    assert x.tolist() == want
+
+
 def test_pools_flatten_relu_identity():
     x = tg.arange(16).float().reshape(1, 1, 4, 4)
     assert nn.MaxPool2d(2)(x).tolist() == [[[[5.0, 7.0], [13.0, 15.0]]]]

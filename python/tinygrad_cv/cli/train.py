@@ -25,9 +25,9 @@ def train(
         Path | None,
         typer.Option(help="Folder with the data set's files, instead of the download."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 8,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 64,
-    lr: Annotated[float, typer.Option(help="Learning rate of Adam.")] = 0.002,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 10,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 50,
+    lr: Annotated[float, typer.Option(help="Learning rate of Adam.")] = 0.003,
     schedule: Annotated[
         str, typer.Option(help="How the learning rate falls: cosine (to 0 at the end) or constant.")
     ] = "cosine",
@@ -45,7 +45,7 @@ def train(
     A tenth of the training images, drawn by the seed, is kept for validation. Ctrl-C stops after
     the step at hand and saves what there is.
 
-    Example: tinygrad-cv train lenet --data digits --epochs 8
+    Example: tinygrad-cv train lenet --data digits --epochs 10
     """
     import tinygrad_cv as tg
     from tinygrad_cv.cli.progress import Progress

@@ -81,6 +81,7 @@ class TensorDataset(Dataset):
         return int(self.tensors[0].shape[0])
 
     def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        """The rows at `index`, an int or several, of each tensor."""
         rows = rows_of("TensorDataset", index, len(self))
         return tuple(t[rows] for t in self.tensors)
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 from tinygrad_cv.engine.backprop import backward, grad
 from tinygrad_cv.engine.device import device
 from tinygrad_cv.engine.gate import OUT, BinaryGate, Gate, UnaryGate
-from tinygrad_cv.engine.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from tinygrad_cv.engine.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from tinygrad_cv.engine.random import Generator, default_generator, manual_seed
-from tinygrad_cv.engine.tensor import Tensor, from_numpy, tensor, wrap
+from tinygrad_cv.engine.tensor import Tensor, from_numpy, is_tensor, tensor, wrap
 
 __all__ = [
     "OUT",
@@ -22,7 +28,9 @@ __all__ = [
     "enable_grad",
     "from_numpy",
     "grad",
+    "inference_mode",
     "is_grad_enabled",
+    "is_tensor",
     "manual_seed",
     "no_grad",
     "set_grad_enabled",

@@ -109,3 +109,10 @@ class set_grad_enabled(_GradMode):
 
     def __init__(self, mode: bool) -> None:
         super().__init__(bool(mode))
+
+
+def inference_mode(mode: Any = True) -> Any:
+    """`no_grad` under PyTorch's other name; ``inference_mode(False)`` leaves the mode as it is."""
+    if callable(mode):
+        return no_grad()(mode)
+    return set_grad_enabled(is_grad_enabled() and not mode)

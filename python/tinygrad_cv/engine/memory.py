@@ -210,15 +210,13 @@ def expose(tensor: Any) -> Any:
     """A NumPy array that shares the memory of `tensor`, read-only while a graph holds that."""
     if _waiting:
         release_waiting()
-    key = id(tensor.array)
-    held = key in _waiting or _holders(tensor) > 0
-    if not held and tensor.array.base is None:
-        tensor.array = tensor.array.view()  # so that views by others do not count as holders
-    out = tensor.array.view()
-    if held and out.flags.writeable:
+    held = _held_tensor(tensor)
+    out = uncounted_view(tensor)
+    if held is not None and out.flags.writeable:
         out.flags.writeable = False
+        key = id(held.array)
         with _lock:
-            entry = _waiting.setdefault(key, _Waiting(tensor))
+            entry = _waiting.setdefault(key, _Waiting(held))
 
             def forget(ref: weakref.ref[Any]) -> None:
                 with _lock:
@@ -230,6 +228,26 @@ def expose(tensor: Any) -> Any:
             entry.outs.append(weakref.ref(out, forget))
     share(tensor.array, out)
     return out
+
+
+def _held_tensor(tensor: Any) -> Any:
+    """The tensor whose array a graph holds: this one, or one that it was detached or cut from."""
+    while tensor is not None:
+        if id(tensor.array) in _waiting or _holders(tensor) > 0:
+            return tensor
+        source = getattr(tensor, "source", None)
+        base = getattr(getattr(tensor, "family", None), "base", None)
+        if base is not None and base.array.base is None:
+            return None  # its views count as holders: there is no telling
+        tensor = base if source is None else source()
+    return None
+
+
+def uncounted_view(tensor: Any) -> Any:
+    """A view of a tensor's memory that does not count as a holder of its array, if none was."""
+    if tensor.array.base is None and _holders(tensor) == 0:
+        tensor.array = tensor.array.view()
+    return tensor.array.view()
 
 
 def release_waiting() -> None:

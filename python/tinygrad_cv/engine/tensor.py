@@ -78,12 +78,13 @@ class Tensor:
     tensor([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "array", "family", "grad", "node")
+    __slots__ = ("__weakref__", "array", "family", "grad", "node", "source")
 
     array: Any
     family: Any  # tensors that share the memory, see `views`; unset for most
     grad: Tensor | None
     node: Gate | Leaf | None  # what the gradient goes to; None: nowhere
+    source: weakref.ref[Tensor]  # what it was detached from; unset for most
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self.array = _new_array(data)
@@ -142,7 +143,9 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same values outside the graph, sharing memory."""
-        return wrap(self.array.view())
+        out = wrap(memory.uncounted_view(self))
+        out.source = weakref.ref(self)
+        return out
 
     @property
     def data(self) -> Tensor:

@@ -21,7 +21,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     return gates.Add()(input, other if alpha == 1 else other * alpha)
 
 
-@tensor_method("__sub__", ufunc="subtract")
+@tensor_method("__sub__", "subtract", ufunc="subtract")
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input - alpha * other, elementwise, broadcast."""
     return gates.Sub()(input, other if alpha == 1 else other * alpha)

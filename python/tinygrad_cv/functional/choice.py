@@ -96,10 +96,15 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         return tuple([wrap(index) for index in np.nonzero(chosen)])
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         input, other = same_dtype("where", input, other)
-    return gates.Where(chosen)(input, other)
+    return gates.Where(chosen.copy())(input, other)  # the graph's own, should it be written to
 
 
-setattr(Tensor, "where", lambda self, condition, other: where(condition, self, other))  # noqa: B010
+def _tensor_where(self: Tensor, condition: Tensor, other: Any) -> Any:
+    """The tensor where the condition is true, `other` elsewhere; see the function `where`."""
+    return where(condition, self, other)
+
+
+setattr(Tensor, "where", _tensor_where)  # noqa: B010
 
 
 @tensor_method()
@@ -126,4 +131,4 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         value = wrap(np.asarray(value).astype(input.dtype))
     if value.ndim:
         raise ValueError(f"masked_fill: value must be one number, got shape {value.shape}")
-    return gates.Where(mask.array)(value.to(input.dtype), input)
+    return gates.Where(mask.array.copy())(value.to(input.dtype), input)

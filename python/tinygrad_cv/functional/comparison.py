@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
 
 def _compare(where: str, ufunc: Any, input: Any, other: Any) -> Tensor:
-    a, b = same_dtype(where, input, other)
-    return wrap(np.asarray(ufunc(a.array, b.array)))
+    if input.__class__ is Tensor:  # the usual cases, at a third of the time
+        a = input.array
+        if other.__class__ is Tensor and other.array.dtype is a.dtype:
+            return wrap(np.asarray(ufunc(a, other.array)))
+        if other.__class__ is int or (other.__class__ is float and a.dtype.kind == "f"):
+            return wrap(np.asarray(ufunc(a, other)))
+    x, y = same_dtype(where, input, other)
+    return wrap(np.asarray(ufunc(x.array, y.array)))
 
 
 @tensor_method(ufunc="equal")

@@ -125,7 +125,7 @@ def check_conv2d(
         raise ValueError(f"conv2d: groups must be an int of at least 1, got {groups!r}")
     if x[1] != w[1] * groups:
         hint = ""
-        if x[3] == w[1] * groups:
+        if x[3] == w[1] * groups and x[1] > x[3]:  # images have more rows than channels
             hint = "; the channels seem to come last, use permute(0, 3, 1, 2)"
         raise ValueError(
             f"conv2d: input has {x[1]} channels but weight {w} expects {w[1] * groups} "

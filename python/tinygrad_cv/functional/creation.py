@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_cv.engine.random import Generator, default_generator
-from tinygrad_cv.engine.tensor import Tensor, require_device, wrap
+from tinygrad_cv.engine.tensor import Tensor, from_numpy, require_device, tensor, wrap
 
 if TYPE_CHECKING:
     import builtins
@@ -224,3 +224,16 @@ def randperm(
 ) -> Tensor:
     """The ints 0 to n - 1 in random order."""
     return _made(_numpy(generator).permutation(n).astype(np.int64, copy=False), device, False)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: str | Device | None = None) -> Tensor:
+    """`data` as a tensor, without a copy where that is possible.
+
+    A tensor of the right dtype is returned as it is, and an array shares its memory, as with
+    `from_numpy`; all else is copied, as by `tensor`.
+    """
+    if isinstance(data, np.ndarray) and data.dtype.isnative:
+        data = from_numpy(data)
+    if isinstance(data, Tensor):
+        return data.to(dtype=dtype, device=device)
+    return tensor(data, dtype, device)

@@ -207,7 +207,10 @@ _METHODS = [
     "clamp",
     "clip",
     "cos",
+    "cumprod",
+    "cumsum",
     "div",
+    "erf",
     "exp",
     "expm1",
     "floor",
@@ -377,9 +380,9 @@ _WRITES = (copy_, fill_, zero_, masked_scatter_, normal_, uniform_, bernoulli_)
 
 def attach() -> None:
     """Hang the writes on `Tensor`, once it has the functions that they are named after."""
-    for name in (n for n in _METHODS if hasattr(Tensor, n)):
+    for name in _METHODS:
         setattr(Tensor, f"{name}_", _method(name))
-    for name in (n for n in _OPERATORS if hasattr(Tensor, f"__{n}__")):
+    for name in _OPERATORS:
         function = getattr(Tensor, f"__{name}__")
         setattr(Tensor, f"__i{name}__", _operator(name, function, _ARITHMETIC.get(name)))
     for write in _WRITES:

@@ -82,6 +82,17 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return gates.Concat(axis)(*[unsqueeze(x, axis) for x in given])
 
 
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors side by side: along dimension 1, and vectors along their only one."""
+    given = [x if x.ndim else x.reshape(1) for x in _tensors("hstack", tensors)]
+    return cat(given, 0 if given[0].ndim == 1 else 1)
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors one below the other: along dimension 0; vectors are rows."""
+    return cat([x if x.ndim > 1 else x.reshape(1, -1) for x in _tensors("vstack", tensors)])
+
+
 @tensor_method()
 def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of pieces along `dim`: all of one length (the last may be shorter), or of given lengths.

@@ -144,6 +144,22 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return mul(input.reshape(-1, 1), vec2)
 
 
+@tensor_method()
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """Kronecker product: each element of `input` times the whole of `other`, laid out in blocks.
+
+    Of tensors of different dimensions the one with fewer gets leading ones.
+    """
+    a, b = _operands("kron", input, other)
+    ndim = max(a.ndim, b.ndim)
+    shape_a, shape_b = ((1,) * (ndim - x.ndim) + x.shape for x in (a, b))
+    # Dimensions of a and b alternate: (a0, 1, a1, 1, …) times (b0 b1 …) as (1, b0, 1, b1, …).
+    wide = a.reshape([n for side in shape_a for n in (side, 1)])
+    tall = b.reshape([n for side in shape_b for n in (1, side)])
+    out = [m * n for m, n in zip(shape_a, shape_b, strict=True)]
+    return mul(wide, tall).reshape(out)
+
+
 def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     """beta * input + alpha * product; a beta of 0 leaves input out, NaN or not."""
     if alpha != 1:

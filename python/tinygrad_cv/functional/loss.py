@@ -1,13 +1,18 @@
-"""Losses."""
+"""Losses of classifiers: cross-entropy and negative log-likelihood."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.activation import log_softmax
+from tinygrad_cv.functional.choice import masked_fill
+from tinygrad_cv.functional.loss_reduction import check_reduction, floats_of, reduced
+from tinygrad_cv.functional.methods import require_float
+from tinygrad_cv.gates.indexing import Take
 from tinygrad_cv.gates.loss import Pick
 
 
@@ -19,32 +24,32 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Softmax cross-entropy between class scores and labels.
+    """Softmax cross-entropy between class scores and labels or class probabilities.
 
     Parameters
     ----------
-    input : Tensor, shape (N, K), float32 or float64
+    input : Tensor, shape (N, K), (K,) or (N, K, d1, d2, …), float32 or float64
         Raw scores (logits, in nats), not probabilities.
-    target : Tensor, shape (N,), integer
-        Labels, 0 <= target < K, or `ignore_index`.
+    target : Tensor, shape of input without K, integer; or shape of input, float
+        Labels, 0 <= target < K, or `ignore_index`; or the probability of each class.
     weight : Tensor, shape (K,), dtype of input, optional
-        Weight per class; the mean divides by the sum of the weights used.
+        Weight per class; with labels the mean divides by the sum of the weights used.
     ignore_index : int
-        Rows with this label count for nothing.
+        What has this label counts for nothing.
     reduction : {"mean", "sum", "none"}
     label_smoothing : float
         Part of the target that is spread evenly over all classes.
 
     Returns
     -------
-    Tensor, dtype of input; shape () or, for "none", that of target
+    Tensor, dtype of input; shape () or, for "none", that of input without K
 
     Raises
     ------
     ValueError
         Shapes that do not fit, or an unknown reduction.
     TypeError
-        Labels that are no integers.
+        Scores that are no floats.
     IndexError
         A label outside [0, K).
 
@@ -63,65 +68,160 @@ def cross_entropy(
     >>> tg.functional.cross_entropy(tg.zeros(2, 10), tg.tensor([3, 7])).item()  # log 10
     2.302585...
     """
+    where = "cross_entropy"
     if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"cross_entropy: label_smoothing must be in [0, 1], got {label_smoothing}")
-    labels, used = _check_labels("cross_entropy", input, target, ignore_index, reduction)
-    if weight is not None and weight.shape != input.shape[1:]:
-        raise ValueError(
-            f"cross_entropy: weight has shape {weight.shape} but input {input.shape} has "
-            f"{input.shape[1]} classes"
-        )
-    scores = log_softmax(input, 1)
-    factors = _row_factors(labels, used, weight, input.dtype)
-    loss = -Pick(labels)(scores) * wrap(factors)
-    total = factors.sum()
+        raise ValueError(f"{where}: label_smoothing must be in [0, 1], got {label_smoothing}")
+    check_reduction(where, reduction)
+    dim = _class_dim(where, input)
+    _check_weight(where, input, dim, weight)
+    if target.dtype.kind == "f":
+        return _of_probabilities(input, dim, target, weight, reduction, label_smoothing)
+    labels = _labels(where, input, dim, target, ignore_index)
+    scores = log_softmax(input, dim)
+    loss, factors = _likelihood(scores, dim, labels, weight, ignore_index)
     if label_smoothing > 0.0:
-        spread = scores if weight is None else scores * wrap(weight.array)
-        smooth = -spread.sum(1) * wrap(used.astype(input.dtype))
-        loss = loss * (1.0 - label_smoothing) + smooth * (label_smoothing / input.shape[1])
-    return _reduce(loss, reduction, total)
+        spread = scores if weight is None else scores * _along(weight, dim, input.ndim)
+        smooth = _without(-spread.sum(dim), labels == ignore_index)
+        loss = loss * (1.0 - label_smoothing) + smooth * (label_smoothing / input.shape[dim])
+    return _reduced(loss, reduction, factors)
 
 
-def _check_labels(
-    where: str, input: Tensor, target: Any, ignore_index: int, reduction: str
-) -> tuple[Any, Any]:
-    """The labels with ignored ones as 0, and which rows count."""
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{where}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """-input[target]: the negative log-likelihood of labels, given log-probabilities.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, K), (K,) or (N, K, d1, d2, …)
+        Logarithms of class probabilities, as `log_softmax` gives them.
+    target : Tensor, shape of input without K, integer
+    weight, ignore_index, reduction
+        As `cross_entropy`.
+
+    Raises
+    ------
+    ValueError, TypeError, IndexError
+        As `cross_entropy`.
+    """
+    check_reduction("nll_loss", reduction)
+    dim = _class_dim("nll_loss", input)
+    _check_weight("nll_loss", input, dim, weight)
+    labels = _labels("nll_loss", input, dim, target, ignore_index)
+    loss, factors = _likelihood(input, dim, labels, weight, ignore_index)
+    return _reduced(loss, reduction, factors)
+
+
+def labels_of(where: str, input: Tensor, target: Any) -> Any:
+    """The labels of scores of shape (N, K), checked; none may be left out."""
     if input.ndim != 2:
         raise ValueError(f"{where}: input must have shape (N, K), got {input.shape}")
-    if input.array.dtype.kind != "f":
-        raise TypeError(f"{where}: input must be floats, got {input.dtype}")
+    require_float(where, input)
+    return _labels(where, input, 1, target, None)
+
+
+def _class_dim(where: str, input: Tensor) -> int:
+    """The dimension of the classes."""
+    require_float(where, input)
+    if not input.ndim:
+        raise ValueError(f"{where}: input must have shape (N, K, …) or (K,), got ()")
+    return 1 if input.ndim > 1 else 0
+
+
+def _check_weight(where: str, input: Tensor, dim: int, weight: Tensor | None) -> None:
+    if weight is not None and weight.shape != (input.shape[dim],):
+        raise ValueError(
+            f"{where}: weight has shape {weight.shape} but input {input.shape} has "
+            f"{input.shape[dim]} classes"
+        )
+    if weight is not None and weight.requires_grad:
+        raise ValueError(f"{where}: weight must not require a gradient; use weight.detach()")
+
+
+def _labels(where: str, input: Tensor, dim: int, target: Any, ignore_index: int | None) -> Any:
+    """The labels as an array, each checked."""
     labels = target.array if isinstance(target, Tensor) else np.asarray(target)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{where}: target must be integers, got {labels.dtype}")
-    if labels.shape != input.shape[:1]:
+    shape = input.shape[:dim] + input.shape[dim + 1 :]
+    if labels.shape != shape:
         raise ValueError(
-            f"{where}: target has shape {labels.shape} but input {input.shape} expects "
-            f"({input.shape[0]},)"
+            f"{where}: target has shape {labels.shape} but input {input.shape} expects {shape}"
         )
-    used = labels != ignore_index
-    bad = used & ((labels < 0) | (labels >= input.shape[1]))
+    bad = (labels < 0) | (labels >= input.shape[dim])
+    if ignore_index is not None:
+        bad &= labels != ignore_index
     if bad.any():
-        row = int(bad.argmax())
+        place = tuple([int(i) for i in np.argwhere(bad)[0]])
+        shown = ", ".join(map(str, place))
         raise IndexError(
-            f"{where}: target[{row}] is {int(labels[row])} but input {input.shape} has classes 0 "
-            f"to {input.shape[1] - 1}"
+            f"{where}: target[{shown}] is {int(labels[place])} but input {input.shape} has classes "
+            f"0 to {input.shape[dim] - 1}"
         )
-    return np.where(used, labels, 0), used
+    return labels.copy()  # a gate keeps them: the user may write into his
 
 
-def _row_factors(labels: Any, used: Any, weight: Tensor | None, dtype: Any) -> Any:
-    """What each row's loss is multiplied by: its class's weight, 0 if it is ignored."""
-    if weight is None:
-        return used.astype(dtype)
-    return np.where(used, weight.array[labels], 0).astype(dtype)
+def _likelihood(
+    scores: Tensor, dim: int, labels: Any, weight: Tensor | None, ignore_index: int
+) -> tuple[Tensor, Any]:
+    """-scores[label], times its factor: the class's weight, 0 where the label is to be ignored."""
+    used = labels != ignore_index
+    classes = np.where(used, labels, 0)
+    if scores.ndim == 2:
+        picked = Pick(classes)(scores)
+    else:
+        before = scores.shape[0] if dim else 1
+        after = int(np.prod(scores.shape[dim + 1 :]))
+        rows = np.arange(before).reshape(-1, 1) * scores.shape[dim]
+        places = (rows + classes.reshape(before, after)) * after + np.arange(after)
+        picked = Take(places.reshape(labels.shape))(scores)
+    factors = used if weight is None else np.where(used, weight.array[classes], 0)
+    factors = factors.astype(scores.dtype)
+    return _without(-picked * wrap(factors), ~used), factors
 
 
-def _reduce(loss: Tensor, reduction: str, total: Any) -> Tensor:
-    if reduction == "none":
-        return loss
-    if reduction == "sum":
-        return loss.sum()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return loss.sum() / wrap(np.asarray(total))
+def _without(loss: Tensor, ignored: Any) -> Tensor:
+    """0 where the label is to be ignored, be the scores there infinite or NaN."""
+    return masked_fill(loss, wrap(ignored), 0.0) if ignored.any() else loss
+
+
+def _along(weight: Tensor, dim: int, ndim: int) -> Tensor:
+    """Weights per class, to be multiplied with scores."""
+    return wrap(weight.array.reshape([-1 if i == dim else 1 for i in range(ndim)]))
+
+
+def _of_probabilities(
+    input: Tensor,
+    dim: int,
+    target: Tensor,
+    weight: Tensor | None,
+    reduction: str,
+    label_smoothing: float,
+) -> Tensor:
+    if target.shape != input.shape:
+        raise ValueError(
+            f"cross_entropy: target of probabilities has shape {target.shape} but input "
+            f"{input.shape}"
+        )
+    input, target = floats_of("cross_entropy", input=input, target=target)
+    if label_smoothing > 0.0:
+        target = target * (1.0 - label_smoothing) + label_smoothing / input.shape[dim]
+    terms = log_softmax(input, dim) * target
+    if weight is not None:
+        terms = terms * _along(weight, dim, input.ndim)
+    loss = -terms.sum(dim)
+    return reduced(loss, reduction)
+
+
+def _reduced(loss: Tensor, reduction: str, factors: Any) -> Tensor:
+    """As `reduced`, but the mean divides by the sum of the factors."""
+    if reduction != "mean":
+        return reduced(loss, reduction)
+    total = factors.sum()
+    if not total:
+        return loss.sum() + math.nan  # the mean of nothing; its gradient is 0
+    return loss.sum() / wrap(np.asarray(total))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_cv.engine.gate import OUT, UnaryGate
-from tinygrad_cv.gates.chain import chain, quiet
-from tinygrad_cv.gates.exponential import Exp
+from tinygrad_cv.engine.gate import OUT, Gate, UnaryGate
+from tinygrad_cv.gates.chain import array_of, chain, quiet
+from tinygrad_cv.gates.choice import Clamp
+from tinygrad_cv.gates.exponential import Exp, Log, Log1p
 from tinygrad_cv.gates.reduction import Sum
 
 
@@ -73,3 +74,57 @@ class _PickGrad(UnaryGate):
 
     def backward(self, gg):
         return (Pick(self.labels)(gg),)
+
+
+class SmoothL1(UnaryGate):
+    """y = x^2 / (2 beta) where |x| < beta, |x| - beta / 2 elsewhere.
+
+    Local gradient: x / beta, cut off at -1 and 1; the sign of x for beta = 0, which is 0 at 0.
+    Source: Girshick 2015.
+    """
+
+    __slots__ = ("beta",)
+    saved_from = (0,)
+
+    def __init__(self, beta):
+        self.beta = beta
+
+    def forward(self, x):
+        self.saved = (x,)
+        size = np.abs(x)
+        if self.beta == 0:
+            return size
+        return np.where(size < self.beta, x * x * (0.5 / self.beta), size - 0.5 * self.beta)
+
+    def backward(self, grad):
+        (x,) = self.saved
+        if self.beta == 0:
+            return (grad * np.sign(array_of(x)),)
+        return (chain(grad, Clamp(-1, 1)(x / self.beta)),)
+
+
+class BinaryCrossEntropy(Gate):
+    """y = -(t log x + (1 - t) log(1 - x)) for probabilities x, logarithms cut off at -100.
+
+    Local gradients: gx = (x - t) / (x (1 - x)), the denominator at least 1e-12;
+    gt = log(1 - x) - log x, cut off as in the value.
+    Shapes: x, t equal; y as x.
+    """
+
+    __slots__ = ()
+    saved_from = (0, 1)
+
+    @quiet
+    def forward(self, x, t):
+        self.saved = x, t
+        return -(t * np.maximum(np.log(x), -100) + (1 - t) * np.maximum(np.log1p(-x), -100))
+
+    def backward(self, grad):
+        x, t = self.saved
+        need_x, need_t = self.needs_grad
+        gx = gt = None
+        if need_x:
+            gx = chain(grad, (x - t) / Clamp(1e-12, None)(x * (1 - x)))
+        if need_t:
+            gt = chain(grad, Clamp(-100, None)(Log1p()(-x)) - Clamp(-100, None)(Log()(x)))
+        return gx, gt

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_cv.optional import require
+from tinygrad_cv.testing import network_operations
 from tinygrad_cv.testing.samples import (
     along,
     broadcast,
@@ -19,7 +20,7 @@ from tinygrad_cv.testing.samples import (
     filled,
     gathered,
     indexed,
-    labelled,
+    limited,
     listed,
     masked,
     padded,
@@ -28,6 +29,7 @@ from tinygrad_cv.testing.samples import (
     selected,
     shapes,
     slices_put,
+    stacked,
     taken,
     taken_along,
     unary,
@@ -55,7 +57,7 @@ SAMPLERS: dict[str, Sampler] = {
     "add": broadcast({}, {}),
     "atan2": broadcast(AWAY, AWAY),
     "ceil": unary(away_from=WHOLE),
-    "clamp": unary({"min": st.just(-2.0), "max": st.sampled_from([None, 3.0])}, away_from=(-2, 3)),
+    "clamp": limited,
     "cos": unary(),
     "div": broadcast({}, {"away_from": 0.0, "margin": 0.3}),
     "erf": unary(**MODERATE),
@@ -140,6 +142,7 @@ SAMPLERS: dict[str, Sampler] = {
     "diagonal": calls((2, 3, 2), (), (1,), (-1, 1, 2)),
     "dot": shapes([(3,), (3,)], [(0,), (0,)]),
     "einsum": einsum,
+    "kron": shapes([(2,), (3,)], [(2, 1), (1, 2)], [(2,), (2, 2)], [(), (2,)]),
     "linear": shapes([(2, 3), (2, 3)], [(3,), (1, 3), (1,)], [(2, 1, 2), (3, 2), (3,)]),
     "matmul": shapes(
         [(2, 3), (3, 2)],
@@ -171,6 +174,7 @@ SAMPLERS: dict[str, Sampler] = {
     "flatten": unary(),
     "flip": calls((3, 2), (0,), (0, 1), (-1,)),
     "gather": gathered,
+    "hstack": stacked,
     "index_add": slices_put(distinct=False),
     "index_copy": slices_put(distinct=True),
     "index_fill": filled,
@@ -203,6 +207,8 @@ SAMPLERS: dict[str, Sampler] = {
     "unbind": calls((2, 3), (), (1,)),
     "unflatten": calls((2, 6), (1, (2, 3)), (-1, (-1, 2))),
     "unsqueeze": calls((2, 3), (0,), (-1,), (1,)),
+    "vstack": stacked,
+    "Tensor.unfold": calls((2, 5), (1, 2, 1), (-1, 3, 2), (0, 1, 1)),
     # dtypes
     "double": unary(),
     "to": unary({"dtype": st.just(np.dtype("float64"))}),
@@ -212,9 +218,8 @@ SAMPLERS: dict[str, Sampler] = {
     "fold": calls((1, 4, 6), ((3, 4), 2), ((5, 4), 2, 2, 0, 1)),
     "max_pool2d": pool("max"),
     "unfold": calls((1, 2, 3, 4), (2,), ((1, 3), 1, 1), (2, 2, 1, 2)),
-    # losses and what trains
-    "cross_entropy": labelled,
     "dropout": dropped,
+    **network_operations.SAMPLERS,
 }
 
 # What has no gradient: factories, comparisons, indices, dtypes that hold no fractions.
@@ -227,12 +232,15 @@ NOT_DIFFERENTIABLE = frozenset(
         "argmax",
         "argmin",
         "argsort",
+        "as_tensor",
+        "bincount",
         "bitwise_and",
         "bitwise_not",
         "bitwise_or",
         "bitwise_xor",
         "conv_output_size",
         "count_nonzero",
+        "detach",
         "empty",
         "empty_like",
         "eq",
@@ -244,6 +252,7 @@ NOT_DIFFERENTIABLE = frozenset(
         "full_like",
         "ge",
         "gt",
+        "is_floating_point",
         "isclose",
         "isfinite",
         "isinf",
@@ -258,6 +267,7 @@ NOT_DIFFERENTIABLE = frozenset(
         "lt",
         "ne",
         "nonzero",
+        "numel",
         "one_hot",
         "ones",
         "ones_like",
@@ -267,6 +277,7 @@ NOT_DIFFERENTIABLE = frozenset(
         "randn",
         "randn_like",
         "randperm",
+        "unique",
         "zeros",
         "zeros_like",
     ]

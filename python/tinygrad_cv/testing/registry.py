@@ -24,7 +24,8 @@ else:
 
 __all__ = ["NOT_DIFFERENTIABLE", "OPS", "Row", "run", "samples"]
 
-OPS = tuple(sorted(SAMPLERS))  # names of the operations that `run` knows
+# Names of the operations that `run` knows: functions, and methods that are no functions.
+OPS = tuple(sorted(SAMPLERS))
 
 
 class Row(NamedTuple):
@@ -41,7 +42,8 @@ class Row(NamedTuple):
 
 def samples(op: str) -> st.SearchStrategy[Sample]:
     """Functions and points at which to check an operation's derivatives."""
-    function = getattr(functional, op, None) or getattr(Tensor, op)
+    method = op.removeprefix("Tensor.")
+    function = getattr(functional, op, None) or getattr(Tensor, method)
 
     def draw_sample(draw: Any) -> Sample:
         return SAMPLERS[op](draw, function)

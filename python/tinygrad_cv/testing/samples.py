@@ -131,7 +131,7 @@ def shapes(*choices: Any, settings: Any = None, distinct: bool = False, **limits
         if distinct:
             inputs = _apart(draw, chosen)
         else:
-            inputs = tuple(draw(arrays(shape, low=-3, high=3, **limits)) for shape in chosen)
+            inputs = tuple(draw(arrays(s, **{"low": -3, "high": 3, **limits})) for s in chosen)
         layout, options = draw(layouts()), _options(draw, settings)
         return Sample(lambda first, *others: fn(layout(first), *others, **options), inputs)
 
@@ -148,6 +148,21 @@ def listed() -> Sampler:
         return Sample(lambda *tensors: fn(tensors, dim=dim), inputs)
 
     return sample
+
+
+def stacked(draw: Draw, fn: Fn) -> Sample:
+    """Two or three arrays of one shape as a list, and nothing else."""
+    shape = draw(st.sampled_from([(), (2,), (2, 3), (0, 2)]))
+    inputs = tuple(draw(arrays(shape)) for _ in range(draw(st.integers(1, 3))))
+    return Sample(lambda *tensors: fn(tensors), inputs)
+
+
+def limited(draw: Draw, fn: Fn) -> Sample:
+    """An array, and limits that are numbers or arrays themselves."""
+    if draw(st.booleans()):
+        return Sample(lambda x, low, high: fn(x, low, high), _apart(draw, [(2, 3), (3,), (2, 1)]))
+    low, high = draw(st.sampled_from([(-2.0, None), (None, 3.0), (-2.0, 3.0)]))
+    return Sample(lambda x: fn(x, low, high), (draw(arrays(**SMALL, away_from=(-2, 3))),))
 
 
 def calls(shape: Any, *choices: Any, **limits: Any) -> Sampler:

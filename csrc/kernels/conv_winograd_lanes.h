@@ -1,0 +1,117 @@
+// Winograd with channels in the lanes: rows of pixels are transposed once in registers, so that a
+// tile's inputs are whole vectors at constant distances and nothing is gathered.
+// Included by the hot sources of Winograd convolution only.
+#pragma once
+
+#include "kernels/conv_winograd.h"
+
+namespace tinygrad_cv {
+namespace TG_ISA {
+namespace winograd {
+
+constexpr int L = kLanes<float>;
+using F = Vec<float>;
+
+// What is transformed: x with its halo and padding, or the gradient.
+struct Source {
+    const float* data;  // first channel of image 0
+    int64_t image, plane, height, width, pad_h, pad_w;
+};
+
+// to[row][column][L] of L channels for padded rows [row0, row0 + rows); `channels` of them exist.
+TG_INLINE void turn_rows(const Source& from, const float* x, int channels, int64_t row0,
+                         int64_t rows, int64_t columns, float* to) noexcept {
+    const int64_t h0 = larger(0, row0 - from.pad_h);
+    const int64_t h1 = smaller(from.height, row0 + rows - from.pad_h);
+    for (int64_t i = 0; i < rows; ++i) {
+        const int64_t h = row0 + i - from.pad_h;
+        float* row = to + i * columns * L;
+        if (h < 0 || h >= from.height) {
+            zero_run(row, columns * L);
+        } else {
+            const int64_t right = from.pad_w + from.width;
+            zero_run(row, from.pad_w * L);
+            zero_run(row + right * L, (columns - right) * L);
+        }
+    }
+    if (h0 >= h1) return;
+    // Rows of a plane follow one another: squares are cut across their ends.
+    const int64_t end = h1 * from.width;
+    float* pixel = to + ((h0 + from.pad_h - row0) * columns + from.pad_w) * L;
+    int64_t w = 0;
+    for (int64_t f = h0 * from.width; f < end; f += L) {
+        const int n = int(smaller(L, end - f));
+        F square[L];
+        if (n == L && channels == L) {
+            TG_UNROLL
+            for (int c = 0; c < L; ++c) square[c] = load(x + c * from.plane + f);
+        } else {
+            for (int c = 0; c < L; ++c) {
+                square[c] = c < channels ? load_n(x + c * from.plane + f, n) : F{};
+            }
+        }
+        transpose<float>(square);
+        for (int j = 0; j < n; ++j, pixel += L) {
+            store(pixel, square[j]);
+            if (++w == from.width) {
+                w = 0;
+                pixel += (columns - from.width) * L;
+            }
+        }
+    }
+}
+
+// One tile: to[xi * xi_step] = B^T x B of its (M+2)^2 inputs, or G gy G^T of its M^2 gradients.
+template <int M, bool kGradient>
+TG_INLINE void transform_tile(const float* from, int64_t row_step, int64_t xi_step, float* to) {
+    constexpr int A = Winograd<M>::kSide, kIn = kGradient ? M : A;
+    F half[kIn][A];
+    TG_UNROLL
+    for (int r = 0; r < kIn; ++r) {
+        F d[kIn];
+        TG_UNROLL
+        for (int s = 0; s < kIn; ++s) d[s] = load(from + r * row_step + s * L);
+        if constexpr (kGradient) {
+            Winograd<M>::gradient(d, half[r]);
+        } else {
+            Winograd<M>::input(d, half[r]);
+        }
+    }
+    TG_UNROLL
+    for (int s = 0; s < A; ++s) {
+        F d[kIn], t[A];
+        TG_UNROLL
+        for (int r = 0; r < kIn; ++r) d[r] = half[r][s];
+        if constexpr (kGradient) {
+            Winograd<M>::gradient(d, t);
+        } else {
+            Winograd<M>::input(d, t);
+        }
+        TG_UNROLL
+        for (int r = 0; r < A; ++r) store(to + (r * A + s) * xi_step, t[r]);
+    }
+}
+
+// L channels of tiles [i0, i1); point xi of tile i goes to place(i) + xi * xi_step.
+template <int M, bool kGradient, class Place>
+static void transform_tiles(const ConvPlan& plan, const Source& from, int channels, int64_t i0,
+                            int64_t i1, int64_t xi_step, float* lines,
+                            const Place& place) noexcept {
+    const Conv2dShape& g = plan.run;
+    constexpr int64_t kHalo = kGradient ? 0 : 2;
+    const int64_t columns = g.Q * M + kHalo;
+    each_image(g, i0, i1, [&](int64_t n, int64_t p0, int64_t p1, int64_t) {
+        turn_rows(from, from.data + n * from.image, channels, p0 * M, (p1 - p0) * M + kHalo,
+                  columns, lines);
+        const int64_t first = n * g.P * g.Q;
+        for (int64_t i = larger(i0, first); i < smaller(i1, first + g.P * g.Q); ++i) {
+            const int64_t p = (i - first) / g.Q - p0, q = (i - first) % g.Q;
+            transform_tile<M, kGradient>(lines + (p * columns + q) * M * L, columns * L, xi_step,
+                                         place(i));
+        }
+    });
+}
+
+}  // namespace winograd
+}  // namespace TG_ISA
+}  // namespace tinygrad_cv

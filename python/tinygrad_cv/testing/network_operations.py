@@ -1,0 +1,120 @@
+"""As `operations`: the operations that networks are built of and trained with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_cv.engine import Tensor
+from tinygrad_cv.optional import require
+from tinygrad_cv.testing.samples import Sample, calls, labelled, shapes
+from tinygrad_cv.testing.strategies import arrays
+
+if TYPE_CHECKING:
+    from hypothesis import strategies as st
+
+    from tinygrad_cv.testing.samples import Draw, Fn, Sampler
+else:
+    st = require("hypothesis.strategies", extra="test")
+
+REDUCTION = {"reduction": st.sampled_from(["mean", "sum", "none"])}
+PROBABILITY: dict[str, Any] = {"low": 0.1, "high": 0.9}
+
+
+def probabilities(draw: Draw, fn: Fn) -> Sample:
+    """Two arrays of numbers between 0 and 1."""
+    inputs = tuple([draw(arrays((2, 3), **PROBABILITY)) for _ in range(2)])
+    reduction = draw(REDUCTION["reduction"])
+    return Sample(lambda x, t: fn(x, t, reduction=reduction), inputs)
+
+
+def variances(draw: Draw, fn: Fn) -> Sample:
+    """Means, numbers and variances."""
+    inputs = draw(arrays((2, 2))), draw(arrays((2, 2))), draw(arrays((2, 2), low=0.5, high=3.0))
+    return Sample(lambda x, t, v: fn(x, t, v, full=True), inputs)
+
+
+def with_labels(**settings: Any) -> Sampler:
+    """Scores (2, 3) in general position and labels."""
+
+    def sample(draw: Draw, fn: Fn) -> Sample:
+        labels = Tensor(draw(arrays((2,), dtype="int64", low=0, high=2)))
+        options = {name: draw(values) for name, values in settings.items()}
+        scores = draw(arrays((2, 3), distinct=True, low=-3, high=3))
+        return Sample(lambda x: fn(x, labels, **options), (scores,))
+
+    return sample
+
+
+def with_signs(*sizes: Any, signs: Any) -> Sampler:
+    """Arrays of these shapes, and targets 1 and -1."""
+
+    def sample(draw: Draw, fn: Fn) -> Sample:
+        target = Tensor(2.0 * draw(arrays(signs, dtype="int64", low=0, high=1)) - 1)
+        inputs = tuple([draw(arrays(size, low=-3, high=3, distinct=True)) for size in sizes])
+        reduction = draw(REDUCTION["reduction"])
+        return Sample(lambda *xs: fn(*xs, target, reduction=reduction, margin=0.37), inputs)
+
+    return sample
+
+
+def without_margin(draw: Draw, fn: Fn) -> Sample:
+    """As `with_signs`, for a loss without a margin."""
+    target = Tensor(np.array([1.0, -1.0, 1.0]))
+    return Sample(lambda x: fn(x, target), (draw(arrays((3,))),))
+
+
+def batches(draw: Draw, fn: Fn) -> Sample:
+    """Images, running estimates, weights and biases; training or not."""
+    inputs = draw(arrays((2, 2, 2))), *[draw(arrays((2,))) for _ in range(2)]
+    training = draw(st.booleans())
+
+    def call(x: Any, w: Any, b: Any) -> Any:
+        mean, var = Tensor(np.array([0.5, -1.0])), Tensor(np.array([0.5, 2.0]))
+        return fn(x, mean, var, w, b, training)
+
+    return Sample(call, inputs)
+
+
+def scaled(*args: Any) -> Sampler:
+    """Images (2, 2, 3), arguments, a weight and a bias per channel or per element."""
+
+    def sample(draw: Draw, fn: Fn) -> Sample:
+        size = args[0] if isinstance(args[0], tuple) else (2,)
+        inputs = draw(arrays((2, 2, 3))), *[draw(arrays(size)) for _ in range(2)]
+        return Sample(lambda x, w, b: fn(x, *args, w, b), inputs)
+
+    return sample
+
+
+SAMPLERS: dict[str, Sampler] = {
+    # normalisation
+    "batch_norm": batches,
+    "group_norm": scaled(1),
+    "instance_norm": calls((2, 2, 3), ()),
+    "layer_norm": scaled((2, 3)),
+    "local_response_norm": calls((2, 3, 2), (2,), (3, 0.5), (5, 0.1, 0.5, 2.0)),
+    "rms_norm": shapes([(2, 3)], settings={"normalized_shape": st.just((3,))}, low=0.5),
+    # losses
+    "binary_cross_entropy": probabilities,
+    "binary_cross_entropy_with_logits": shapes([(2, 3), (2, 3)], settings=REDUCTION),
+    "cosine_embedding_loss": with_signs((2, 3), (2, 3), signs=(2,)),
+    "cosine_similarity": shapes([(2, 3), (2, 3)], [(2, 3), (1, 3)], low=0.5),
+    "cross_entropy": labelled,
+    "gaussian_nll_loss": variances,
+    "hinge_embedding_loss": with_signs((2, 3), signs=(2, 3)),
+    "huber_loss": shapes([(2, 3), (2, 3)], settings={"delta": st.sampled_from([1.0, 0.3])}),
+    "kl_div": probabilities,
+    "l1_loss": shapes([(2, 3), (2, 3)], settings=REDUCTION, distinct=True),
+    "margin_ranking_loss": with_signs((4,), (4,), signs=(4,)),
+    "mse_loss": shapes([(2, 3), (2, 3)], settings=REDUCTION),
+    "multi_margin_loss": with_labels(p=st.sampled_from([1, 2]), margin=st.just(1.03)),
+    "multiclass_svm_loss": with_labels(delta=st.sampled_from([1.03, 0.0])),
+    "nll_loss": with_labels(**REDUCTION),
+    "normalize": shapes([(2, 3)], settings={"p": st.sampled_from([1.0, 2.0, 3.0])}, low=0.5),
+    "pairwise_distance": shapes([(2, 3), (2, 3)], [(2, 3), (1, 3)], distinct=True),
+    "smooth_l1_loss": shapes([(2, 3), (2, 3)], settings={"beta": st.sampled_from([1.0, 0.3])}),
+    "soft_margin_loss": without_margin,
+    "triplet_margin_loss": shapes([(2, 3), (2, 3), (2, 3)], distinct=True),
+}

@@ -1,0 +1,71 @@
+"""The README's tables and charts are what benchmarks/results says."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def report():
+    spec = importlib.util.spec_from_file_location("report", ROOT / "benchmarks" / "report.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_readme_and_charts_are_up_to_date(report):
+    for path, text in report.outputs(report.latest()).items():
+        assert path.read_text(encoding="utf-8") == text, f"run benchmarks/report.py: {path.name}"
+
+
+def test_committed_results_are_of_a_clean_tree(report):
+    for path in report.RESULTS.glob("*.json"):
+        assert json.loads(path.read_text())["dirty"] is False, path.name
+
+
+def row(name: str, op: str, ours: float, torch: float, last: float) -> dict:
+    return {
+        "name": name,
+        "op": op,
+        "ours_us": [ours] * 3,
+        "torch_us": [torch] * 3,
+        "channels_last_us": [last] * 3,
+    }
+
+
+@pytest.fixture
+def record() -> dict:
+    return {
+        "family": "conv2d",
+        "date": "2026-01-31T12:00:00Z",
+        "commit": "abc1234",
+        "command": "python benchmarks/conv_bench.py",
+        "machine": {"cpu": "a <fast> one", "isa": "avx2"},
+        "versions": {"torch": "2.0"},
+        "threads": 2,
+        "rounds": 3,
+        "rows": [row("small", "both ways", 1, 4, 2), row("large", "both ways", 2, 2, 4)],
+    }
+
+
+def test_the_table_shows_medians_and_their_geometric_mean(report, record):
+    lines = report.conv_table(record)
+    assert "| small |  |  |  | 4.0 / 2.0 |" in lines
+    assert "| large |  |  |  | 1.0 / 2.0 |" in lines
+    assert lines[4].endswith("**2.0 / 2.0** |")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_chart_is_svg_with_every_bar(report, record, theme):
+    import xml.etree.ElementTree as ET
+
+    root = ET.fromstring(report.conv_chart(record, theme))
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"small", "large", "4.0", "1.0", "2.0"} <= set(texts)
+    assert any("a <fast> one" in (text or "") for text in texts)
