@@ -165,6 +165,11 @@ def test_mistakes_are_refused(name):
         call()
 
 
+def test_relu_refuses_what_is_no_tensor():
+    with pytest.raises(TypeError, match="relu: input must be a Tensor, got list"):
+        F.relu([1.0])
+
+
 IN_PLACE = (
     "relu",
     "leaky_relu",

@@ -55,6 +55,14 @@ def test_new_tensors_have_the_dtype_of_the_old():
     assert x.new_zeros(2, dtype=tg.int64).dtype == tg.int64
 
 
+def test_type_is_another_dtype():
+    x = tg.ones(2, requires_grad=True)
+    assert x.type(tg.float64).dtype == tg.float64
+    assert x.type(tg.float32) is x
+    with pytest.raises(TypeError, match="nothing"):
+        x.type("nothing")
+
+
 def test_as_tensor_copies_only_what_it_must():
     a = np.zeros(2)
     x = tg.as_tensor(a)

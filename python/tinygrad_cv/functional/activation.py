@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_cv.engine.tensor import Tensor
 from tinygrad_cv.functional.arithmetic import mul
 from tinygrad_cv.functional.casting import to
 from tinygrad_cv.functional.inplace import update
@@ -14,7 +15,6 @@ from tinygrad_cv.gates.loss import LogSoftmax
 
 if TYPE_CHECKING:
     from tinygrad_cv.engine.gate import UnaryGate
-    from tinygrad_cv.engine.tensor import Tensor
 
 # Klambauer et al. 2017, "Self-normalizing neural networks", equation 14
 _SELU_ALPHA = 1.6732632423543772848170429916717
@@ -24,6 +24,8 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 @tensor_method()
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(0, input), elementwise; the gradient at 0 is 0."""
+    if input.__class__ is not Tensor and not isinstance(input, Tensor):
+        raise TypeError(f"relu: input must be a Tensor, got {type(input).__name__}")
     return update("relu", input, gates.Relu()) if inplace else gates.Relu()(input)
 
 

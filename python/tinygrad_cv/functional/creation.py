@@ -71,26 +71,49 @@ def full(
     return _made(np.full(shape, fill_value, dtype), device, requires_grad)
 
 
-def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Zeros of the shape and dtype of `input`."""
-    return _made(np.zeros(input.shape, dtype or input.dtype), None, requires_grad)
+    return _made(np.zeros(input.shape, dtype or input.dtype), device, requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones_like(
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Ones of the shape and dtype of `input`."""
-    return _made(np.ones(input.shape, dtype or input.dtype), None, requires_grad)
+    return _made(np.ones(input.shape, dtype or input.dtype), device, requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_like(
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Memory of the shape and dtype of `input`, whatever its values."""
-    return _made(np.empty(input.shape, dtype or input.dtype), None, requires_grad)
+    return _made(np.empty(input.shape, dtype or input.dtype), device, requires_grad)
 
 
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """`fill_value` in the shape and dtype of `input`."""
-    return _made(np.full(input.shape, fill_value, dtype or input.dtype), None, requires_grad)
+    return _made(np.full(input.shape, fill_value, dtype or input.dtype), device, requires_grad)
 
 
 def eye(
@@ -184,14 +207,30 @@ def randn(
     return _made(draws, device, requires_grad)
 
 
-def rand_like(input: Tensor, *, generator: Generator | None = None, dtype: Any = None) -> Tensor:
+def rand_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Uniform random numbers in [0, 1) in the shape and dtype of `input`."""
-    return wrap(_draw(_numpy(generator).random, input.shape, dtype or input.dtype))
+    draws = _draw(_numpy(generator).random, input.shape, dtype or input.dtype)
+    return _made(draws, device, requires_grad)
 
 
-def randn_like(input: Tensor, *, generator: Generator | None = None, dtype: Any = None) -> Tensor:
+def randn_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Normal random numbers in the shape and dtype of `input`."""
-    return wrap(_draw(_numpy(generator).standard_normal, input.shape, dtype or input.dtype))
+    draws = _draw(_numpy(generator).standard_normal, input.shape, dtype or input.dtype)
+    return _made(draws, device, requires_grad)
 
 
 def randint(
@@ -202,6 +241,7 @@ def randint(
     generator: Generator | None = None,
     dtype: Any = None,
     device: str | Device | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Random ints from low to high - 1: ``randint(high, size)`` starts at 0.
 
@@ -216,14 +256,28 @@ def randint(
         raise ValueError(f"randint: no int lies from {low} up to, not including, {high}")
     shape = _shape("randint", (size,) if isinstance(size, int) else tuple(size))
     draws = _numpy(generator).integers(low, high, shape, np.int64)
-    return _made(draws.astype(dtype or np.int64, copy=False), device, False)
+    return _made(draws.astype(dtype or np.int64, copy=False), device, requires_grad)
 
 
 def randperm(
-    n: int, *, generator: Generator | None = None, device: str | Device | None = None
+    n: int,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: str | Device | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """The ints 0 to n - 1 in random order."""
-    return _made(_numpy(generator).permutation(n).astype(np.int64, copy=False), device, False)
+    """The ints 0 to n - 1 in random order.
+
+    Raises
+    ------
+    ValueError
+        An n below 0.
+    """
+    if n < 0:
+        raise ValueError(f"randperm: n must be >= 0, got {n}")
+    draws = _numpy(generator).permutation(n).astype(dtype or np.int64, copy=False)
+    return _made(draws, device, requires_grad)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: str | Device | None = None) -> Tensor:

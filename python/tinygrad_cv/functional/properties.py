@@ -64,6 +64,12 @@ def stride(input: Tensor, dim: int | None = None) -> Any:
 
 
 @tensor_method()
+def type(input: Tensor, dtype: Any) -> Tensor:
+    """The tensor in another dtype, as ``to(dtype)``."""
+    return to(input, dtype=dtype)
+
+
+@tensor_method()
 def cpu(input: Tensor) -> Tensor:
     """The tensor in the computer's memory; itself if it is there already."""
     return to(input, device="cpu")

@@ -20,7 +20,7 @@ class Dropout(Module):
     p : float, optional
         Probability to drop, as in PyTorch; default 0.5.
     inplace : bool
-        Accepted as in PyTorch; the result is a new tensor either way.
+        Write the result over the input.
     keep : float, optional
         The same said the other way, as the classical text does: the probability to keep, 1 - p.
     generator : Generator, optional
@@ -56,7 +56,7 @@ class Dropout(Module):
         self.generator = generator
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.dropout(input, self.p, self.training, generator=self.generator)
+        return F.dropout(input, self.p, self.training, self.inplace, generator=self.generator)
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
