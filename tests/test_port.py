@@ -26,7 +26,7 @@ train_set, test_set = random_split(TensorDataset(images, labels), [120, 40])
 class Net(nn.Module):
     def __init__(self, classes=2):
         super().__init__()
-        self.features = nn.Sequential(nn.Conv2d(1, 8, kernel_size=3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+        self.features = nn.Sequential(nn.Conv2d(1, 8, kernel_size=3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2))
         self.dropout = nn.Dropout(0.1)
         self.fc = nn.Linear(8 * 4 * 4, classes)
 
@@ -95,6 +95,11 @@ def test_script_learns(script):
     assert [(name, tuple(value.shape)) for name, value in state.items()] == [
         ("features.0.weight", (8, 1, 3, 3)),
         ("features.0.bias", (8,)),
+        ("features.1.weight", (8,)),
+        ("features.1.bias", (8,)),
+        ("features.1.running_mean", (8,)),
+        ("features.1.running_var", (8,)),
+        ("features.1.num_batches_tracked", ()),
         ("fc.weight", (2, 128)),
         ("fc.bias", (2,)),
     ]

@@ -321,6 +321,11 @@ def test_convolution_of_an_empty_batch(lib, F):
     assert w.grad.count_nonzero().item() == b.grad.count_nonzero().item() == 0
 
 
+def test_batch_norm_of_one_value_a_channel(lib, F):
+    with pytest.raises(ValueError, match=r"more than (1|one) value"):
+        F.batch_norm(lib.ones(1, 3), None, None, training=True)
+
+
 def test_channels_that_come_last(lib, F):
     with pytest.raises(ValueError, match=r"channels seem to come last, use permute\(0, 3, 1, 2\)"):
         F.conv2d(lib.zeros(1, 8, 8, 3), lib.zeros(4, 3, 3, 3))
@@ -339,6 +344,17 @@ def test_numpy_array_changed_before_backward(lib):
     assert w.grad.tolist() == [1, 1]
     del y
     a[0] = 100  # the graph has let go
+
+
+def test_numpy_of_a_tensor_that_requires_a_gradient(lib):
+    x = lib.ones(2, requires_grad=True)
+    y = (x * x).sum()
+    values = x.numpy()
+    assert values.tolist() == [1, 1]
+    with pytest.raises(ValueError, match="read-only"):
+        values[0] = 3
+    y.backward()
+    assert x.grad.tolist() == [2, 2]
 
 
 def test_value_changed_in_place_before_backward(lib):
