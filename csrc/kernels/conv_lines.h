@@ -4,7 +4,7 @@
 
 #include "kernels/conv.h"
 #include "runtime/parallel.h"
-#include "simd/zip.h"
+#include "simd/lanes.h"
 
 namespace tinygrad_cv {
 namespace TG_ISA {
@@ -37,11 +37,12 @@ TG_INLINE void load_window(const T* src, int64_t W, int64_t start, Vec<T> (&v)[C
         for (int i = 0; i < Count; ++i) v[i] = load(src + start + i * L);
         return;
     }
-    T window[Count * L] = {};
-    const int64_t from = larger(start, 0), to = smaller(start + Count * L, W);
-    if (from < to) copy_run(window + from - start, src + from, to - from);
     TG_UNROLL
-    for (int i = 0; i < Count; ++i) v[i] = load(window + i * L);
+    for (int i = 0; i < Count; ++i) {
+        const int64_t at = start + i * L;
+        const int lo = int(smaller(L, larger(0, -at))), hi = int(larger(lo, smaller(L, W - at)));
+        v[i] = load_range(src + at, lo, hi);
+    }
 }
 
 // The phases of a row under stride SW, a whole vector of each at a time.
