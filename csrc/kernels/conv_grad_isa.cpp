@@ -58,6 +58,22 @@ TG_INLINE void add_run(T* dst, const T* src, int64_t n) {
     }
 }
 
+// Pairs of columns (even[j], odd[j]) of a row under stride 2 while whole vectors can be read and
+// written; returns the number of columns written.
+template <class T>
+TG_INLINE int64_t zip_row(const ConvPlan& plan, const T* even, int64_t phases, int64_t known,
+                          T* gx) {
+    constexpr int L = kLanes<T>;
+    int64_t j = 0;
+    for (; j + L <= known && 2 * (j + L) < plan.run.W; j += L) {
+        const Vec<T> a = load(even + j);
+        const Vec<T> b = phases > 1 ? load(even + plan.phase + j) : Vec<T>{};
+        store(gx + 2 * j, zip_low(a, b));
+        store(gx + 2 * j + L, zip_high(a, b));
+    }
+    return 2 * j;
+}
+
 // One channel of gx from its padded plane: phases joined, padding dropped, rows and columns that
 // no output pixel reads 0.
 template <class T>
@@ -76,9 +92,20 @@ void join_plane(const ConvPlan& plan, const T* plane, T* gx) noexcept {
             zero_run(gx + known, g.W - known);
             continue;
         }
-        for (int64_t w = 0; w < g.W; ++w) {
-            const int64_t f = (w + g.pw) % g.sw, j = (w + g.pw) / g.sw;
+        // Column w + pw of the padded row is value j of phase f.
+        int64_t f = g.pw % g.sw, j = g.pw / g.sw, w = 0;
+        if (g.sw == 2) {
+            if (f == 1) {  // one column by itself, then pairs
+                gx[w++] = phases > 1 && j < plan.phase ? row[plan.phase + j] : T(0);
+                f = 0, ++j;
+            }
+            const int64_t pairs = zip_row(plan, row + j, phases, plan.phase - j, gx + w);
+            w += pairs;
+            j += pairs / 2;
+        }
+        for (; w < g.W; ++w) {
             gx[w] = f < phases && j < plan.phase ? row[f * plan.phase + j] : T(0);
+            if (++f == g.sw) f = 0, ++j;
         }
     }
 }

@@ -423,15 +423,21 @@ ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Ma
     if (pass == ConvPass::backward_input) {
         const Conv2dShape f = flipped_shape(g);
         const bool can_flip = g.sh == 1 && g.sw == 1 && f.ph >= 0 && f.pw >= 0;
+        // The flipped pass computes every pixel of gx in full, also where the kernel only reaches
+        // zeros; scattering does not, but pays for its additions when K is small.
+        const double waste = double(g.H * g.W) / double(g.P * g.Q);
+        const bool wasteful = waste > 1.0 + 24.0 / double(g.K / g.groups);
         const bool gathers = g.sh == 2 && depthwise_fits(g);
         if (gathers &&
             (options.forced == ConvAlgo::automatic || options.forced == ConvAlgo::depthwise)) {
             lay_depthwise_gather(p);
             return p;
         }
-        if (!can_flip) {
+        const bool winograd = winograd_fits(g, elem) && !options.exact;
+        if (!can_flip || (wasteful && !winograd && options.forced == ConvAlgo::automatic)) {
             p.algo = ConvAlgo::gemm;
-            p.why = "stride above 1 or padding above kernel - 1: products scattered into planes";
+            p.why = can_flip ? "little padding: products scattered into planes"
+                             : "stride above 1 or padding above kernel - 1: products scattered";
             lay_scatter(p, elem, m);
             return p;
         }
