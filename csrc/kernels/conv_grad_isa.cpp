@@ -165,6 +165,22 @@ void scatter(const ConvPlan& plan, const T* gy, const T* wp, const int64_t* offs
 constexpr int kDotK = kVecRegisters == 32 ? 4 : 3;
 constexpr int kDotD = kVecRegisters == 32 ? 6 : 3;
 
+// Lane i of the result is the sum over the lanes of v[i]: each round folds two vectors into one, 45
+// instructions for 16 sums where one sum by itself takes 15.
+template <class T, int S>
+TG_INLINE Vec<T> sum_each(Vec<T>* v) {
+    TG_UNROLL
+    for (int i = 0; i < S; ++i) {
+        swap_quarters<S>(v[i], v[i + S], typename MakeLanes<kLanes<T>>::type());
+        v[i] += v[i + S];
+    }
+    if constexpr (S > 1) {
+        return sum_each<T, S / 2>(v);
+    } else {
+        return v[0];
+    }
+}
+
 // gw[i * ld + j] (+)= sum_p a[i * step + p] * b[j * step + p]     i < KT, j < DT, p < n, L | n
 template <class T, int KT, int DT>
 void dot_tile(int64_t n, const T* __restrict a, const T* __restrict b, int64_t step, bool add,
@@ -182,11 +198,18 @@ void dot_tile(int64_t n, const T* __restrict a, const T* __restrict b, int64_t s
             for (int i = 0; i < KT; ++i) acc[i][j] = fma(v[i], w, acc[i][j]);
         }
     }
+    constexpr int kSums = (KT * DT + L - 1) / L * L;
+    Vec<T> flat[kSums] = {};
+    TG_UNROLL
+    for (int i = 0; i < KT * DT; ++i) flat[i] = acc[i / DT][i % DT];
+    T sums[kSums];
+    TG_UNROLL
+    for (int i = 0; i < kSums; i += L) store(sums + i, sum_each<T, L / 2>(flat + i));
     TG_UNROLL
     for (int i = 0; i < KT; ++i) {
         TG_UNROLL
         for (int j = 0; j < DT; ++j) {
-            const T sum = sum_lanes<T>(acc[i][j]);
+            const T sum = sums[i * DT + j];
             gw[i * ld + j] = add ? gw[i * ld + j] + sum : sum;
         }
     }
