@@ -23,12 +23,13 @@ DistancePlan plan_distance(const DistanceShape& s, int64_t element, Metric metri
     (s.N >= s.M ? p.jobs_n : p.jobs_m) = team;
     (s.N >= s.M ? p.jobs_m : p.jobs_n) = 1;
     p.long_enough = work > kReleaseGil;
-    const bool widened = element == 1 && metric == Metric::sqeuclidean;
-    const int64_t row = std::max<int64_t>(s.D * (widened ? 2 : element), 1);
+    const bool prepared = element == 1 && metric == Metric::sqeuclidean;
+    const int64_t row = std::max<int64_t>(s.D * (prepared ? 2 : element), 1);
     p.block = std::min(std::max<int64_t>(kBlockBytes / row, kMostRows), std::max<int64_t>(s.M, 1));
-    if (widened) {  // rows of the block and of one tile in 16 bits, padded to whole vectors
+    if (prepared) {  // rows in up to 16 bits, whole vectors, and a number for each row
         const int64_t padded = (2 * s.D + 63) / 64 * 64;
-        p.scratch_bytes = (p.block + kMostRows) * padded + (p.block * 8 + 63) / 64 * 64;
+        const int64_t numbers = p.block + s.N / p.jobs_n + 1;
+        p.scratch_bytes = (p.block + kMostRows) * padded + (numbers * 8 + 63) / 64 * 64;
     }
     return p;
 }

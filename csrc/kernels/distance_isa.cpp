@@ -3,7 +3,6 @@
 #include "kernels/distance.h"
 #include "kernels/distance_tile.h"
 #include "runtime/parallel.h"
-#include "simd/transpose.h"
 
 namespace tinygrad_cv {
 namespace TG_ISA {
@@ -128,18 +127,36 @@ RowSums row_sums(const uint8_t* row, int64_t D) {
     return s;
 }
 
-// Scratch of one job: rows of y, one strip of x, and of each row of y what is added to its sums.
+// Scratch of one job: a block of rows of y, one strip of x, and what each row adds to its sums.
 struct SquareScratch {
     ByteProducts::Y* y;
     ByteProducts::X* x;
-    int64_t* y_term;
+    int64_t *x_term, *y_term;
 };
 
+// One strip of x beside one prepared block of y.
+void byte_squares_strip(const SquareScratch& scratch, int64_t Dp, const int64_t* x_term, int rows,
+                        int64_t block_rows, int64_t* d, int64_t ldd) {
+    for (int64_t j = 0; j < block_rows; j += C) {
+        const int cols = int(least(C, block_rows - j));
+        int64_t sums[R * C];
+        pick_byte_dot(rows, cols, AllTiles())(Dp, scratch.x, scratch.y + j * Dp, sums);
+        for (int i = 0; i < rows; ++i) {
+            for (int jj = 0; jj < cols; ++jj) {
+                d[i * ldd + j + jj] = x_term[i] + scratch.y_term[j + jj] - 2 * sums[i * cols + jj];
+            }
+        }
+    }
+}
+
 // d = |x|^2 + |y|^2 - 2 (x - offset) . y - 2 offset sum(y)
-void byte_squares_job(const DistanceShape& s, const Rectangle& r, const uint8_t* x,
-                      const uint8_t* y, int64_t* d, int64_t block, const SquareScratch& scratch) {
+void byte_squares_job(const DistanceShape& s, const Rectangle& r, int64_t block, const uint8_t* x,
+                      const uint8_t* y, int64_t* d, const SquareScratch& scratch) {
     constexpr int64_t L = kLanes<ByteProducts::X>;
     const int64_t Dp = (s.D + L - 1) / L * L;
+    for (int64_t i = r.n0; i < r.n1; ++i) {
+        scratch.x_term[i - r.n0] = row_sums(x + i * s.D, s.D).squares;
+    }
     for (int64_t j0 = r.m0; j0 < r.m1; j0 += block) {
         const int64_t j1 = least(j0 + block, r.m1);
         for (int64_t j = j0; j < j1; ++j) {
@@ -149,24 +166,12 @@ void byte_squares_job(const DistanceShape& s, const Rectangle& r, const uint8_t*
         }
         for (int64_t i = r.n0; i < r.n1; i += R) {
             const int rows = int(least(R, r.n1 - i));
-            int64_t x_term[R];
             for (int ii = 0; ii < rows; ++ii) {
-                const uint8_t* row = x + (i + ii) * s.D;
-                prepare_row(row, s.D, Dp, ByteProducts::kOffset, scratch.x + ii * Dp);
-                x_term[ii] = row_sums(row, s.D).squares;
+                prepare_row(x + (i + ii) * s.D, s.D, Dp, ByteProducts::kOffset,
+                            scratch.x + ii * Dp);
             }
-            for (int64_t j = j0; j < j1; j += C) {
-                const int cols = int(least(C, j1 - j));
-                int64_t sums[R * C];
-                pick_byte_dot(rows, cols, AllTiles())(Dp, scratch.x, scratch.y + (j - j0) * Dp,
-                                                      sums);
-                for (int ii = 0; ii < rows; ++ii) {
-                    for (int jj = 0; jj < cols; ++jj) {
-                        d[(i + ii) * s.M + j + jj] =
-                            x_term[ii] + scratch.y_term[j - j0 + jj] - 2 * sums[ii * cols + jj];
-                    }
-                }
-            }
+            byte_squares_strip(scratch, Dp, scratch.x_term + (i - r.n0), rows, j1 - j0,
+                               d + i * s.M + j0, s.M);
         }
     }
 }
@@ -176,12 +181,12 @@ void byte_squares(const DistanceShape& s, const uint8_t* x, const uint8_t* y, in
     constexpr int64_t L = kLanes<ByteProducts::X>;
     const int64_t Dp = (s.D + L - 1) / L * L;
     parallel_for(p.jobs_n * p.jobs_m, p.jobs_n * p.jobs_m, [&](int64_t job) {
-        char* own = scratch + job * p.scratch_bytes;
-        char* const yp = own;
+        const Rectangle r = job_rectangle(s, p, job);
+        char* const yp = scratch + job * p.scratch_bytes;
         char* const xp = yp + p.block * Dp * int64_t(sizeof(ByteProducts::Y));
-        char* const terms = xp + R * Dp * int64_t(sizeof(ByteProducts::X));
-        byte_squares_job(s, job_rectangle(s, p, job), x, y, d, p.block,
-                         {(ByteProducts::Y*)yp, (ByteProducts::X*)xp, (int64_t*)terms});
+        int64_t* const y_term = (int64_t*)(xp + R * Dp * int64_t(sizeof(ByteProducts::X)));
+        byte_squares_job(s, r, p.block, x, y, d,
+                         {(ByteProducts::Y*)yp, (ByteProducts::X*)xp, y_term + p.block, y_term});
     });
 }
 

@@ -2,7 +2,7 @@
 // Each leaves R x C sums, so that a caller can store them or pick the nearest. Hot sources only.
 #pragma once
 
-#include "simd/vec.h"
+#include "simd/transpose.h"
 
 namespace tinygrad_cv {
 namespace TG_ISA {
@@ -57,11 +57,7 @@ static void float_tile(int64_t D, const T* __restrict x, const T* __restrict y, 
             }
         }
     }
-    TG_UNROLL
-    for (int i = 0; i < R; ++i) {
-        TG_UNROLL
-        for (int j = 0; j < C; ++j) sums[i * C + j] = sum_lanes<T>(acc[i][j]);
-    }
+    sum_lanes_each<T, R * C>(&acc[0][0], sums);
 }
 
 // The first n bytes (n <= kVecBytes), the others 0.
@@ -106,11 +102,7 @@ static void byte_l1_tile(int64_t D, const uint8_t* __restrict x, const uint8_t* 
             for (int j = 0; j < C; ++j) acc[i][j] += sum_absolute_differences(xi, yk[j]);
         }
     }
-    TG_UNROLL
-    for (int i = 0; i < R; ++i) {
-        TG_UNROLL
-        for (int j = 0; j < C; ++j) sums[i * C + j] = sum_lanes<int64_t>(acc[i][j]);
-    }
+    sum_lanes_each<int64_t, R * C>(&acc[0][0], sums);
 }
 
 // Products of bytes as the set multiplies them. A row of x is prepared as an Operand, one of y as a
@@ -150,12 +142,12 @@ struct ByteProducts {
 #endif
 
 // sums[i * C + j] = sum_k x[i * Dp + k] * y[j * Dp + k] over prepared rows, padded with zeros to
-// Dp, whole vectors. Exact: 32-bit lanes are emptied before they can overflow.
+// Dp, whole vectors. Exact: 32-bit lanes are emptied before their sum can overflow.
 template <int R, int C>
 static void byte_dot_tile(int64_t Dp, const ByteProducts::X* __restrict x,
                           const ByteProducts::Y* __restrict y, int64_t* sums) {
     constexpr int64_t step = kLanes<ByteProducts::X>;
-    constexpr int64_t chunk = INT32_MAX / ByteProducts::kMost * step;
+    constexpr int64_t chunk = INT32_MAX / (ByteProducts::kMost * kLanes<int32_t>)*step;
     for (int i = 0; i < R * C; ++i) sums[i] = 0;
     for (int64_t k0 = 0; k0 < Dp; k0 += chunk) {
         const int64_t end = Dp - k0 > chunk ? k0 + chunk : Dp;
@@ -171,17 +163,9 @@ static void byte_dot_tile(int64_t Dp, const ByteProducts::X* __restrict x,
                 for (int j = 0; j < C; ++j) acc[i][j] = ByteProducts::add(acc[i][j], xi, yk[j]);
             }
         }
-        TG_UNROLL
-        for (int i = 0; i < R; ++i) {
-            TG_UNROLL
-            for (int j = 0; j < C; ++j) {
-                int32_t lane[kLanes<int32_t>];
-                store(lane, acc[i][j]);
-                int64_t sum = 0;
-                for (int l = 0; l < kLanes<int32_t>; ++l) sum += lane[l];
-                sums[i * C + j] += sum;
-            }
-        }
+        int32_t partial[R * C];
+        sum_lanes_each<int32_t, R * C>(&acc[0][0], partial);
+        for (int i = 0; i < R * C; ++i) sums[i] += partial[i];
     }
 }
 

@@ -16,11 +16,20 @@ constexpr int64_t kThreadGrain = 128 << 10;
 constexpr int64_t kReleaseGil = 1 << 20;
 // Rows or columns up to which lanes over k beat lanes over columns.
 constexpr int64_t kDotMost = 12;
+// ... in sums of so many vectors or more: before that, adding up the lanes costs too much.
+constexpr int64_t kDotDepth = 16;
 
-constexpr int64_t kKc = 256;  // a panel of b, kc x 32 floats = 32 KB, beside a strip of a in L1/L2
-constexpr int64_t kMc =
-    240;  // a block of a, 240 x 256 floats = 240 KB, is under half of a small L2
-constexpr int64_t kNc = 1920;  // kc x nc floats = 2 MB: a share of L3
+// Block sizes, in bytes. c is read and written once for each block of k, so k goes far: 2 KB (512
+// floats) at least, 4 KB where L2 is large; 1 KB was 8 to 15 % slower at 2000^3 (Zen 4). A block of
+// a, mc x kc, then fills a third of L2, and one of b, kc x nc, a share of L3.
+constexpr int64_t kDepthBytes = 2 << 10, kLargeL2 = 1 << 20;
+constexpr int64_t kMc = 96;  // a multiple of every tile's rows
+constexpr int64_t kNc = 960;
+// A few rows times a b that does not stay in L2: b is walked in bands of so many whole rows, so that
+// memory sees few streams and pages are used up before they leave the TLB.
+constexpr int64_t kBand = 16, kFewRows = 3;
+// The write of a transposed c is slow: only where it happens once.
+constexpr int64_t kSwapDepth = 256;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -109,7 +118,7 @@ void divide(MatmulPlan& p, int64_t batch, int64_t M, int64_t N, int64_t lanes, i
 
 // Block sizes and scratch for the form that was chosen.
 template <class T>
-void size_blocks(MatmulPlan& p, const MatmulArgs<T>& g, int64_t lanes) {
+void size_blocks(MatmulPlan& p, const MatmulArgs<T>& g, int64_t lanes, const Machine& machine) {
     const int64_t line = 64 / int64_t(sizeof(T));
     if (p.form == MatmulForm::dot) {
         p.kc = g.K, p.mc = g.M, p.nc = g.N;
@@ -119,7 +128,11 @@ void size_blocks(MatmulPlan& p, const MatmulArgs<T>& g, int64_t lanes) {
     const int64_t panel = 2 * lanes;
     const int64_t rows = ceil_div(g.M, p.jobs_m);
     const int64_t columns = ceil_div(ceil_div(g.N, lanes), p.jobs_n) * lanes;
-    p.kc = std::max<int64_t>(ceil_div(g.K, std::max<int64_t>(ceil_div(g.K, kKc), 1)), 1);
+    const int64_t deep = (machine.l2 >= kLargeL2 ? 2 : 1) * kDepthBytes / int64_t(sizeof(T));
+    const bool streams = g.K * g.N * int64_t(sizeof(T)) > machine.l2 / 2;
+    const bool in_bands = p.form == MatmulForm::direct && streams && g.M <= kFewRows;
+    const int64_t most = in_bands ? kBand : deep;
+    p.kc = std::max<int64_t>(ceil_div(g.K, std::max<int64_t>(ceil_div(g.K, most), 1)), 1);
     p.mc = std::max<int64_t>(std::min(kMc, rows), 1);
     p.nc = std::max(std::min(kNc, ceil_div(columns, panel) * panel), panel);
     const int64_t b_room = p.kc * (p.form == MatmulForm::direct ? panel : p.nc) + lanes;
@@ -139,7 +152,7 @@ MatmulPlan plan_form(const MatmulArgs<T>& g, const Machine& machine, MatmulForm 
     p.why = why;
     p.long_enough = work > kReleaseGil;
     divide(p, g.batch, s.M, s.N, lanes, team_for(work, kThreadGrain, machine.threads));
-    size_blocks(p, s, lanes);
+    size_blocks(p, s, lanes, machine);
     return p;
 }
 
@@ -199,21 +212,31 @@ MatmulPlan plan_matmul(const MatmulArgs<T>& g, const Machine& machine) {
     const auto plan = [&](MatmulForm form, bool swapped, const char* why) {
         return plan_form(g, machine, form, swapped, why);
     };
-    if (g.K >= 4 * lanes && g.N <= kDotMost && g.a_k == 1) {
-        return plan(MatmulForm::dot, false, "dot: few columns, rows of a are dense");
+    const int64_t few = std::min(g.M, g.N);
+    if (few <= kDotMost && g.K >= (few == 1 ? 1 : kDotDepth) * lanes) {
+        // The few go to the columns of the dot tile, or to its rows if there is one.
+        const bool dense_a = g.a_k == 1, dense_b = g.b_k == 1;
+        const bool n_is_few = g.N == few;
+        if (few == 1 && dense_a && dense_b) {
+            return plan(MatmulForm::dot, g.M > 1, "dot: a vector and dense rows");
+        }
+        if (n_is_few && dense_a) return plan(MatmulForm::dot, false, "dot: few columns");
+        if (g.M == few && dense_b) return plan(MatmulForm::dot, true, "dot: few rows");
     }
-    if (g.K >= 4 * lanes && g.M <= kDotMost && g.b_k == 1) {
-        return plan(MatmulForm::dot, true, "dot: few rows, columns of b are dense");
-    }
-    const bool swapped = g.N < lanes && g.M > g.N && g.a_m == 1 && g.K >= 4 * lanes;
+    const bool swapped =
+        g.a_m == 1 && g.N <= kDotMost && g.M > g.N && (g.N == 1 || g.K <= kSwapDepth);
     const MatmulArgs<T> s = swapped ? swap_operands(g) : g;
-    const int64_t b_bytes = s.K * s.N * int64_t(sizeof(T));
-    if (s.b_n == 1 && (s.M <= 48 || b_bytes <= 64 << 10)) {
+    const int64_t vec = machine.vec_bytes, size = int64_t(sizeof(T));
+    // A tile's column of a that is spread over many lines is gathered once, not for each panel;
+    // rows that lie a multiple of 2 KB apart would share sets of L1.
+    const bool columns_far = s.a_k != 1 && s.N > 8 * lanes && s.M * s.K * size > machine.l2 / 4;
+    const bool rows_collide = s.a_k == 1 && s.a_m * size % 2048 == 0 && s.N > 8 * lanes;
+    const bool copy_a = s.M > vec && (columns_far || rows_collide || s.N > 32 * lanes);
+    if (s.b_n == 1 && !columns_far && (s.M <= vec || s.K * s.N * size <= vec << 11)) {
         return plan(MatmulForm::direct, swapped, "direct: b is small, or used by few rows");
     }
-    if (s.N <= 4 * lanes)
-        return plan(MatmulForm::pack_b, swapped, "pack_b: a is used by few columns");
-    return plan(MatmulForm::pack_ab, swapped, "pack_ab: large");
+    return copy_a ? plan(MatmulForm::pack_ab, swapped, "pack_ab: both are used many times")
+                  : plan(MatmulForm::pack_b, swapped, "pack_b: a is used by few panels");
 }
 
 template <class T>

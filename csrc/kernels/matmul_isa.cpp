@@ -112,6 +112,15 @@ TG_INLINE TileFn<T> pick_tile(int64_t rows, Lanes<I...>) {
     static constexpr TileFn<T> of[] = {tile<T, I + 1, NV, kPacked>...};
     return of[rows - 1];
 }
+// Few rows leave registers for wider tiles, without which too few sums run side by side.
+constexpr int kWideRows = 3;
+TG_INLINE int wide_vectors(int64_t rows) { return rows == 1 ? 8 : 4; }
+template <class T>
+TG_INLINE TileFn<T> pick_wide_tile(int64_t rows) {
+    static constexpr TileFn<T> of[] = {tile<T, 1, 8, false>, tile<T, 2, 4, false>,
+                                       tile<T, 3, 4, false>};
+    return of[rows - 1];
+}
 template <class T>
 TG_INLINE TileFn<T> pick_tile(int64_t rows, int nv, bool packed) {
     typedef typename MakeLanes<kTileMr>::type Rows;
@@ -194,42 +203,58 @@ private:
                      ap_ + (strip.begin - rows.begin) * depth());
             }
         }
-        for (int64_t j = cols.begin; j < cols.end; j += kNr) {
-            const int n = int(least(kNr, cols.end - j));
-            const int nv = n > L ? 2 : 1;
-            const T* panel = bp_ + (j - cols.begin) * depth();
-            int64_t ldb = nv * L;
-            if (plan_.form == MatmulForm::direct) {
-                if (n == nv * L) {
-                    panel = b_at(j);
-                    ldb = g_.b_k;
-                } else {  // full vectors would read over the edge
-                    pack_panel(j, cols, bp_);
-                    panel = bp_;
-                }
-            }
+        for (int64_t j = cols.begin; j < cols.end;) {
+            const Panel panel = plan_.form == MatmulForm::direct ? panel_in_place(rows, cols, j)
+                                                                 : packed_panel(cols, j);
             for (int64_t s = 0; s < strips; ++s) {
-                one_tile(part(rows, strips, s), rows.begin, j, n, nv, panel, ldb);
+                one_tile(part(rows, strips, s), rows.begin, j, panel);
             }
+            j += panel.n;
         }
     }
 
-    void one_tile(Range strip, int64_t first_row, int64_t j, int n, int nv, const T* panel,
-                  int64_t ldb) {
+    struct Panel {  // n columns of b in vectors vectors
+        const T* b;
+        int64_t ldb;
+        int n, vectors;
+    };
+
+    Panel packed_panel(Range cols, int64_t j) const {
+        const int n = int(least(kNr, cols.end - j));
+        const int vectors = n > L ? kTileNv : 1;
+        return {bp_ + (j - cols.begin) * depth(), vectors * L, n, vectors};
+    }
+
+    Panel panel_in_place(Range rows, Range cols, int64_t j) {
+        const int64_t left = cols.end - j, height = rows.end - rows.begin;
+        if (height <= kWideRows && left >= wide_vectors(height) * L) {
+            return {b_at(j), g_.b_k, wide_vectors(height) * L, wide_vectors(height)};
+        }
+        if (left >= kNr) return {b_at(j), g_.b_k, kNr, kTileNv};
+        if (left == L) return {b_at(j), g_.b_k, L, 1};
+        pack_panel(j, cols, bp_);  // in place, full vectors would read over the edge
+        const int vectors = left > L ? kTileNv : 1;
+        return {bp_, vectors * L, int(left), vectors};
+    }
+
+    void one_tile(Range strip, int64_t first_row, int64_t j, const Panel& panel) {
         const bool packed = plan_.form == MatmulForm::pack_ab;
         const bool last = k_.end == g_.K;
-        const int64_t i = strip.begin;
+        const int64_t i = strip.begin, height = strip.end - strip.begin;
         const TileOut<T> out = {c_ + i * g_.c_m + j * g_.c_n,
                                 g_.c_m,
                                 g_.c_n,
                                 last && g_.bias ? g_.bias + i * g_.bias_m + j * g_.bias_n : nullptr,
                                 g_.bias_m,
                                 g_.bias_n,
-                                n,
+                                panel.n,
                                 k_.begin > 0,
                                 last && g_.relu};
         const T* a = packed ? ap_ + (i - first_row) * depth() : a_at(i);
-        pick_tile<T>(strip.end - i, nv, packed)(depth(), a, g_.a_k, g_.a_m, panel, ldb, out);
+        const TileFn<T> tile_of = panel.vectors > kTileNv
+                                      ? pick_wide_tile<T>(height)
+                                      : pick_tile<T>(height, panel.vectors, packed);
+        tile_of(depth(), a, g_.a_k, g_.a_m, panel.b, panel.ldb, out);
     }
 
     const MatmulArgs<T>& g_;
@@ -270,11 +295,7 @@ void dot_tile(int64_t K, const T* a, int64_t lda, const T* b, int64_t ldb, T* su
             for (int j = 0; j < C; ++j) acc[i][j] = fma(ai, load_n(b + j * ldb + k, n), acc[i][j]);
         }
     }
-    TG_UNROLL
-    for (int i = 0; i < R; ++i) {
-        TG_UNROLL
-        for (int j = 0; j < C; ++j) sums[i * C + j] = sum_lanes<T>(acc[i][j]);
-    }
+    sum_lanes_each<T, R * C>(&acc[0][0], sums);
 }
 
 template <class T>

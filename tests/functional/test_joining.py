@@ -91,7 +91,11 @@ def test_pieces_of_a_tensor_are_views():
         (lambda x: tg.cat([x[0, 0], x[0, 0]]), ValueError, "0-d tensors cannot be concatenated"),
         (lambda x: tg.stack([x, x[0]]), ValueError, r"tensor 1 has shape \(3,\)"),
         (lambda x: tg.hstack([]), ValueError, "hstack: expected at least one tensor"),
-        (lambda x: tg.vstack([x, x.T]), ValueError, r"cat: tensor 1 has shape \(3, 2\) but the first"),
+        (
+            lambda x: tg.vstack([x, x.T]),
+            ValueError,
+            r"cat: tensor 1 has shape \(3, 2\) but the first",
+        ),
         (lambda x: x.split(0), ValueError, "split_size must be positive, got 0"),
         (lambda x: x.split([1, 2]), ValueError, r"\[1, 2\] do not add up to 2"),
         (lambda x: x.chunk(0), ValueError, "chunks must be at least 1, got 0"),

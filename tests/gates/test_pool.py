@@ -47,9 +47,9 @@ def test_max_pool2d_value_is_the_formulas(case):
     count = 0
     for (p, q), places in windows(case.input, **case.settings):
         for n, c in np.ndindex(case.input.shape[:2]):
-            assert y[n, c, p, q] == max(
-                case.input[n, c, r, k] for r, k in inside(case.input, places)
-            )
+            # With dilation, all of a window can lie on the padding.
+            seen = [case.input[n, c, r, k] for r, k in inside(case.input, places)]
+            assert y[n, c, p, q] == max(seen, default=-np.inf)
             count += 1
     assert count == y.size
 
@@ -122,6 +122,18 @@ def test_padding_of_a_maximum_is_minus_infinity():
     assert y.tolist() == [[[[-1, -1], [-1, -1]]]]
     y.sum().backward()
     assert x.grad.tolist() == [[[[1, 1], [1, 1]]]]
+
+
+@pytest.mark.parametrize("room", ["cpp", "reference"])
+def test_a_window_that_sees_nothing_but_padding_has_no_gradient(room):
+    """PyTorch writes such a gradient beside the image."""
+    x = tg.tensor(np.ones((2, 2, 1, 1)), requires_grad=True)
+    with tg.use_backend(room):
+        y = F.max_pool2d(x, (2, 1), stride=1, padding=(1, 0), dilation=(2, 1))
+        assert y.shape == (2, 2, 1, 1)
+        assert (y.detach().numpy() == -np.inf).all()
+        y.sum().backward()
+    assert (x.grad.numpy() == 0).all()
 
 
 def test_nan_wins():

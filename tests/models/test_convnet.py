@@ -141,7 +141,7 @@ def test_a_network_by_the_rules_gives_no_warning():
     ("pattern", "column", "message"),
     [
         ("INPUT -> CNOV -> FC", 10, "unknown layer 'CNOV'; did you mean CONV?"),
-        ("INPUT -> XYZ -> FC", 10, "unknown layer 'XYZ'; the layers are INPUT, CONV, RELU"),
+        ("INPUT -> XYZ -> FC", 10, "unknown layer 'XYZ'; the layers are INPUT, CONV, BN, RELU"),
         ("INPUT -> [CONV -> RELU -> FC", 10, "this bracket is never closed"),
         ("INPUT -> CONV] -> FC", 14, "expected an arrow -> or the end, found ']'"),
         ("INPUT -> [CONV RELU] -> FC", 16, "expected an arrow -> or a closing bracket ], found"),
@@ -199,3 +199,11 @@ def test_it_learns():
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.2
+
+
+def test_batch_normalisation_follows_images_and_rows():
+    net = models.convnet("INPUT -> [CONV -> BN -> RELU -> POOL]*2 -> FC -> BN -> RELU -> FC")
+    kinds = [type(layer).__name__ for layer in net if "BatchNorm" in type(layer).__name__]
+    assert kinds == ["BatchNorm2d", "BatchNorm2d", "BatchNorm1d"]
+    assert [net.get_submodule(f"bn{i}").num_features for i in (1, 2, 3)] == [32, 64, 128]
+    assert net(tg.zeros(2, 3, 32, 32)).shape == (2, 10)

@@ -160,6 +160,14 @@ from tinygrad_cv.functional.margin_loss import (
     soft_margin_loss,
     triplet_margin_loss,
 )
+from tinygrad_cv.functional.normalization import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    rms_norm,
+)
 from tinygrad_cv.functional.norms import norm
 from tinygrad_cv.functional.padding import pad
 from tinygrad_cv.functional.pool import avg_pool2d, max_pool2d
@@ -245,6 +253,7 @@ __all__ = [
     "atan2",
     "avg_pool2d",
     "baddbmm",
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "bincount",
@@ -307,6 +316,7 @@ __all__ = [
     "glu",
     "greater",
     "greater_equal",
+    "group_norm",
     "gt",
     "hardsigmoid",
     "hardswish",
@@ -319,6 +329,7 @@ __all__ = [
     "index_copy",
     "index_fill",
     "index_select",
+    "instance_norm",
     "is_floating_point",
     "isclose",
     "isfinite",
@@ -327,6 +338,7 @@ __all__ = [
     "kl_div",
     "kron",
     "l1_loss",
+    "layer_norm",
     "le",
     "leaky_relu",
     "lerp",
@@ -334,6 +346,7 @@ __all__ = [
     "less_equal",
     "linear",
     "linspace",
+    "local_response_norm",
     "log",
     "log1p",
     "log2",
@@ -405,6 +418,7 @@ __all__ = [
     "remainder",
     "repeat_interleave",
     "reshape",
+    "rms_norm",
     "roll",
     "round",
     "rsqrt",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.activation import log_softmax
+from tinygrad_cv.functional.choice import masked_fill
 from tinygrad_cv.functional.loss_reduction import check_reduction, floats_of, reduced
 from tinygrad_cv.functional.methods import require_float
 from tinygrad_cv.gates.indexing import Take
@@ -79,8 +81,7 @@ def cross_entropy(
     loss, factors = _likelihood(scores, dim, labels, weight, ignore_index)
     if label_smoothing > 0.0:
         spread = scores if weight is None else scores * _along(weight, dim, input.ndim)
-        used = wrap((labels != ignore_index).astype(input.dtype))
-        smooth = -spread.sum(dim) * used
+        smooth = _without(-spread.sum(dim), labels == ignore_index)
         loss = loss * (1.0 - label_smoothing) + smooth * (label_smoothing / input.shape[dim])
     return _reduced(loss, reduction, factors)
 
@@ -180,7 +181,12 @@ def _likelihood(
         picked = Take(places.reshape(labels.shape))(scores)
     factors = used if weight is None else np.where(used, weight.array[classes], 0)
     factors = factors.astype(scores.dtype)
-    return -picked * wrap(factors), factors
+    return _without(-picked * wrap(factors), ~used), factors
+
+
+def _without(loss: Tensor, ignored: Any) -> Tensor:
+    """0 where the label is to be ignored, be the scores there infinite or NaN."""
+    return masked_fill(loss, wrap(ignored), 0.0) if ignored.any() else loss
 
 
 def _along(weight: Tensor, dim: int, ndim: int) -> Tensor:
@@ -215,5 +221,7 @@ def _reduced(loss: Tensor, reduction: str, factors: Any) -> Tensor:
     """As `reduced`, but the mean divides by the sum of the factors."""
     if reduction != "mean":
         return reduced(loss, reduction)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return loss.sum() / wrap(np.asarray(factors.sum()))
+    total = factors.sum()
+    if not total:
+        return loss.sum() + math.nan  # the mean of nothing; its gradient is 0
+    return loss.sum() / wrap(np.asarray(total))

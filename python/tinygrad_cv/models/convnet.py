@@ -67,8 +67,9 @@ def convnet(
     Parameters
     ----------
     pattern : str
-        INPUT, CONV, RELU (or LEAKYRELU, ELU, SIGMOID, TANH), POOL, DROPOUT and FC, with ``->`` or
-        ``=>`` between them; brackets with ``*3`` or ``*N`` repeat, ``*0`` leaves out.
+        INPUT, CONV, BN (batch normalisation), RELU (or LEAKYRELU, ELU, SIGMOID, TANH), POOL,
+        DROPOUT and FC, with ``->`` or ``=>`` between them; brackets with ``*3`` or ``*N`` repeat,
+        ``*0`` leaves out.
     input_shape : (channels, rows, columns)
     classes : int
         Outputs of the last FC.
@@ -253,6 +254,9 @@ class _Builder:
             self.layers[name] = nn.MaxPool2d(self.pool.size, self.pool.stride)
         elif word == "FC":
             self._fc()
+        elif word == "BN":
+            norm = nn.BatchNorm2d if len(self.volume) == 3 else nn.BatchNorm1d
+            self.layers[self._name("bn")] = norm(self.volume[0])
         elif word == "DROPOUT":
             self.layers[self._name("dropout")] = nn.Dropout(self.dropout, generator=self.generator)
         elif word in _ACTIVATIONS:

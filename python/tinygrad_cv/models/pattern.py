@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 WORDS = (
-    "INPUT", "CONV", "RELU", "LEAKYRELU", "ELU", "SIGMOID", "TANH", "POOL", "DROPOUT", "FC",
+    "INPUT", "CONV", "BN", "RELU", "LEAKYRELU", "ELU", "SIGMOID", "TANH", "POOL", "DROPOUT", "FC",
 )  # fmt: skip
 
 _TOKEN = re.compile(

@@ -60,6 +60,16 @@ from tinygrad_cv.nn.loss import (
     TripletMarginLoss,
 )
 from tinygrad_cv.nn.module import Module
+from tinygrad_cv.nn.norm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
+)
 from tinygrad_cv.nn.overview import summary
 from tinygrad_cv.nn.parameter import Parameter
 from tinygrad_cv.nn.pooling import AvgPool2d, MaxPool2d
@@ -77,6 +87,8 @@ __all__ = [
     "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "Conv2d",
     "CosineEmbeddingLoss",
     "CosineSimilarity",
@@ -84,16 +96,21 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GaussianNLLLoss",
+    "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "HingeEmbeddingLoss",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
     "KLDivLoss",
     "L1Loss",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
@@ -111,6 +128,7 @@ __all__ = [
     "PReLU",
     "PairwiseDistance",
     "Parameter",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Sequential",

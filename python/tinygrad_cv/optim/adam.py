@@ -14,7 +14,6 @@ from tinygrad_cv.optim.optimizer import (
     State,
     check_betas,
     check_range,
-    descent,
     zeros_once,
 )
 
@@ -88,17 +87,18 @@ class Adam(Optimizer):
 
     def update(self, w: Array, g: Array, state: State, group: Group) -> None:
         (beta1, beta2), lr = group["betas"], group["lr"]
-        g = decayed(w, g, group)
-        t = advance_moments(w, g, state, beta1, beta2)
+        step = self.scratch(w)
+        g = decayed(self, w, g, group)
+        t = advance_moments(w, g, state, beta1, beta2, step)
         v = state["exp_avg_sq"]
         if group["amsgrad"]:
             zeros_once(state, w, "max_exp_avg_sq")
             v = np.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
         if group["bias_correction"]:
             lr /= 1 - beta1**t
-            step = root_of(v, math.sqrt(1 - beta2**t), group["eps"])
+            root_of(v, math.sqrt(1 - beta2**t), group["eps"], step)
         else:
-            step = root_of(v, 1.0, group["eps"])
+            root_of(v, 1.0, group["eps"], step)
         np.divide(state["exp_avg"], step, out=step)
         step *= lr
         w -= step
@@ -186,41 +186,49 @@ class NAdam(Optimizer):
 
     def update(self, w: Array, g: Array, state: State, group: Group) -> None:
         (beta1, beta2), lr, decay = group["betas"], group["lr"], group["momentum_decay"]
-        g = decayed(w, g, group)
-        t = advance_moments(w, g, state, beta1, beta2)
+        step = self.scratch(w)
+        g = decayed(self, w, g, group)
+        t = advance_moments(w, g, state, beta1, beta2, step)
         mu = beta1 * (1 - 0.5 * 0.96 ** (t * decay))
         mu_next = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * decay))
         product = state["mu_product"] = state.get("mu_product", 1.0) * mu
-        root = root_of(state["exp_avg_sq"], math.sqrt(1 - beta2**t), group["eps"])
-        step = g * (lr * (1 - mu) / (1 - product))
-        step += state["exp_avg"] * (lr * mu_next / (1 - product * mu_next))
-        step /= root
+        np.multiply(g, lr * (1 - mu) / (1 - product), out=step)
+        ahead = self.scratch(w, 2)
+        step += np.multiply(state["exp_avg"], lr * mu_next / (1 - product * mu_next), out=ahead)
+        step /= root_of(state["exp_avg_sq"], math.sqrt(1 - beta2**t), group["eps"], ahead)
         w -= step
 
 
-def decayed(w: Array, g: Array, group: Group) -> Array:
+def decayed(optimizer: Optimizer, w: Array, g: Array, group: Group) -> Array:
     """The gradient with weight decay in it; if it is decoupled, `w` itself shrinks."""
     if not group["decoupled_weight_decay"]:
-        return descent(w, g, group)
+        return optimizer.descent(w, g, group)
     w *= 1 - group["lr"] * group["weight_decay"]
-    return -g if group["maximize"] else g
+    return optimizer.descent(w, g, {**group, "weight_decay": 0})
 
 
-def advance_moments(w: Array, g: Array, state: State, beta1: float, beta2: float) -> int:
-    """m and v of one more gradient; returns how many there were."""
+def advance_moments(
+    w: Array, g: Array, state: State, beta1: float, beta2: float, step: Array
+) -> int:
+    """m and v of one more gradient; returns how many there were. `step` is written over."""
     zeros_once(state, w, "exp_avg", "exp_avg_sq")
     t: int = int(state.get("step", 0)) + 1
     state["step"] = t
     m, v = state["exp_avg"], state["exp_avg_sq"]
-    m += (1 - beta1) * (g - m)
+    np.subtract(g, m, out=step)
+    step *= 1 - beta1
+    m += step
+    np.multiply(g, g, out=step)
+    step *= 1 - beta2
     v *= beta2
-    v += (1 - beta2) * g * g
+    v += step
     return t
 
 
-def root_of(v: Array, divisor: float, eps: float) -> Array:
-    """sqrt(v) / divisor + eps, in a new array."""
-    root = np.sqrt(v, out=np.empty_like(v))
-    root /= divisor
-    root += eps
-    return root
+def root_of(v: Array, divisor: float, eps: float, out: Array) -> Array:
+    """sqrt(v) / divisor + eps, written to `out`."""
+    np.sqrt(v, out=out)
+    if divisor != 1.0:
+        out /= divisor
+    out += eps
+    return out

@@ -13,7 +13,6 @@ from tinygrad_cv.optim.optimizer import (
     Optimizer,
     State,
     check_range,
-    descent,
     zeros_once,
 )
 
@@ -74,13 +73,15 @@ class Adagrad(Optimizer):
         check_range("Adagrad", group, names)
 
     def update(self, w: Array, g: Array, state: State, group: Group) -> None:
-        g = descent(w, g, group)
+        g = self.descent(w, g, group)
         if "sum" not in state:
             state["sum"] = np.full_like(w, group["initial_accumulator_value"])
         t = state["step"] = int(state.get("step", 0)) + 1
-        state["sum"] += g * g
-        root = root_of(state["sum"], 1.0, group["eps"])
-        w -= group["lr"] / (1 + (t - 1) * group["lr_decay"]) * g / root
+        step = self.scratch(w)
+        state["sum"] += np.multiply(g, g, out=step)
+        np.divide(g, root_of(state["sum"], 1.0, group["eps"], step), out=step)
+        step *= group["lr"] / (1 + (t - 1) * group["lr_decay"])
+        w -= step
 
 
 class RMSprop(Optimizer):
@@ -144,24 +145,28 @@ class RMSprop(Optimizer):
 
     def update(self, w: Array, g: Array, state: State, group: Group) -> None:
         alpha = group["alpha"]
-        g = descent(w, g, group)
+        g = self.descent(w, g, group)
         zeros_once(state, w, "square_avg")
-        c = state["square_avg"]
-        c *= alpha
-        c += (1 - alpha) * g * g
+        c, step = state["square_avg"], self.scratch(w)
+        running_square(c, g, alpha, step)
         if group["centered"]:
             zeros_once(state, w, "grad_avg")
             mean = state["grad_avg"]
-            mean += (1 - alpha) * (g - mean)
-            c = c - mean * mean
-        step = g / root_of(c, 1.0, group["eps"])
+            np.subtract(g, mean, out=step)
+            step *= 1 - alpha
+            mean += step
+            np.multiply(mean, mean, out=step)
+            c = np.subtract(c, step, out=step)
+        np.divide(g, root_of(c, 1.0, group["eps"], step), out=step)
         if group["momentum"]:
             zeros_once(state, w, "momentum_buffer")
             b = state["momentum_buffer"]
             b *= group["momentum"]
             b += step
-            step = b
-        w -= group["lr"] * step
+            np.multiply(b, group["lr"], out=step)
+        else:
+            step *= group["lr"]
+        w -= step
 
 
 class Adadelta(Optimizer):
@@ -218,12 +223,22 @@ class Adadelta(Optimizer):
 
     def update(self, w: Array, g: Array, state: State, group: Group) -> None:
         rho, eps = group["rho"], group["eps"]
-        g = descent(w, g, group)
+        g = self.descent(w, g, group)
         zeros_once(state, w, "square_avg", "acc_delta")
         c, d = state["square_avg"], state["acc_delta"]
-        c *= rho
-        c += (1 - rho) * g * g
-        step = np.sqrt(d + eps) / np.sqrt(c + eps) * g
-        d *= rho
-        d += (1 - rho) * step * step
-        w -= group["lr"] * step
+        step, below = self.scratch(w), self.scratch(w, 2)
+        running_square(c, g, rho, step)
+        np.sqrt(np.add(d, eps, out=step), out=step)
+        step /= np.sqrt(np.add(c, eps, out=below), out=below)
+        step *= g
+        running_square(d, step, rho, below)
+        step *= group["lr"]
+        w -= step
+
+
+def running_square(mean: Array, x: Array, decay: float, out: Array) -> None:
+    """mean ← decay mean + (1 - decay) x²; `out` is written over."""
+    np.multiply(x, x, out=out)
+    out *= 1 - decay
+    mean *= decay
+    mean += out

@@ -50,6 +50,7 @@ class Optimizer:
     def __init__(self, params: Any, defaults: Group) -> None:
         self.defaults = defaults
         self.state: dict[Tensor, State] = {}
+        self._scratch: dict[tuple[int, Any], Array] = {}
         self.param_groups: list[Group] = []
         groups = self._listed(params)
         if not groups:
@@ -104,6 +105,33 @@ class Optimizer:
                     self.update(param.array, grad.array, state, group)
                     memory.wrote(param.array)
         return loss
+
+    def scratch(self, like: Array, number: int = 0) -> Array:
+        """Memory of the shape and dtype of `like` for the steps in between, used again each time.
+
+        Fresh arrays of this size would come from the operating system page by page, which costs
+        more than the arithmetic. Numbers tell several apart; 1 holds what `descent` gives.
+        """
+        buffer = self._scratch.get((number, like.dtype))
+        if buffer is None or buffer.size < like.size:
+            buffer = self._scratch[number, like.dtype] = np.empty(like.size, like.dtype)
+        out: Array = buffer[: like.size].reshape(like.shape)
+        return out
+
+    def descent(self, w: Array, g: Array, group: Group) -> Array:
+        """The gradient to go down along: with weight decay, and turned round to go up."""
+        decay, up = group["weight_decay"], group["maximize"]
+        if not decay and not up:
+            return g
+        out = self.scratch(w, 1)
+        if not decay:
+            return np.negative(g, out=out)
+        np.multiply(w, decay, out=out)
+        if up:
+            out -= g
+        else:
+            out += g
+        return out
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or fill them with zeros."""
@@ -215,6 +243,9 @@ class Optimizer:
             group.update(new)
         self.state = state
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_scratch": {}}
+
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for i, group in enumerate(self.param_groups):
@@ -268,15 +299,6 @@ def check_betas(where: str, group: Group) -> None:
         raise TypeError(f"{where}: betas must be a pair of numbers, got {betas!r}")
     if not all(0 <= beta < 1 for beta in betas):
         raise ValueError(f"{where}: betas must be in [0, 1), got {tuple(betas)}")
-
-
-def descent(w: Array, g: Array, group: Group) -> Array:
-    """The gradient to go down along: with weight decay, and turned round to go up."""
-    if group["maximize"]:
-        g = -g
-    if group["weight_decay"]:
-        g = g + group["weight_decay"] * w
-    return g
 
 
 def zeros_once(state: State, like: Array, *names: str) -> None:

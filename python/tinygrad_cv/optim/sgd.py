@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_cv.optim.optimizer import Array, Group, Optimizer, State, check_range, descent
+import numpy as np
+
+from tinygrad_cv.optim.optimizer import Array, Group, Optimizer, State, check_range
 
 
 class SGD(Optimizer):
@@ -93,29 +95,36 @@ class SGD(Optimizer):
 
     def update(self, w: Array, g: Array, state: State, group: Group) -> None:
         lr, momentum = group["lr"], group["momentum"]
-        g = descent(w, g, group)
+        g = self.descent(w, g, group)
+        step = self.scratch(w)
         if not momentum:
-            w -= lr * g
-        elif group["formulation"] == "textbook":
+            w -= np.multiply(g, lr, out=step)
+            return
+        if group["formulation"] == "textbook":
             self._textbook(w, g, state, group)
+            return
+        v = state.get("momentum_buffer")
+        if v is None:
+            v = state["momentum_buffer"] = g.copy()
         else:
-            v = state.get("momentum_buffer")
-            if v is None:
-                v = state["momentum_buffer"] = g.copy()
-            else:
-                v *= momentum
-                v += (1 - group["dampening"]) * g
-            w -= lr * (g + momentum * v if group["nesterov"] else v)
+            v *= momentum
+            v += np.multiply(g, 1 - group["dampening"], out=step) if group["dampening"] else g
+        if group["nesterov"]:
+            np.multiply(v, momentum, out=step)
+            step += g
+            step *= lr
+        else:
+            np.multiply(v, lr, out=step)
+        w -= step
 
     def _textbook(self, w: Array, g: Array, state: State, group: Group) -> None:
-        momentum = group["momentum"]
-        step = group["lr"] * g
+        momentum, step = group["momentum"], self.scratch(w)
         v = state.get("velocity")
         if v is None:
-            v = state["velocity"] = -step
+            v = state["velocity"] = g * -group["lr"]
         else:
             if group["nesterov"]:
-                w -= momentum * v
+                w -= np.multiply(v, momentum, out=step)
             v *= momentum
-            v -= step
-        w += (1 + momentum) * v if group["nesterov"] else v
+            v -= np.multiply(g, group["lr"], out=step)
+        w += np.multiply(v, 1 + momentum, out=step) if group["nesterov"] else v

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_cv.engine import Tensor
 from tinygrad_cv.optional import require
-from tinygrad_cv.testing.samples import Sample, labelled, shapes
+from tinygrad_cv.testing.samples import Sample, calls, labelled, shapes
 from tinygrad_cv.testing.strategies import arrays
 
 if TYPE_CHECKING:
@@ -65,7 +65,37 @@ def without_margin(draw: Draw, fn: Fn) -> Sample:
     return Sample(lambda x: fn(x, target), (draw(arrays((3,))),))
 
 
+def batches(draw: Draw, fn: Fn) -> Sample:
+    """Images, running estimates, weights and biases; training or not."""
+    inputs = draw(arrays((2, 2, 2))), *[draw(arrays((2,))) for _ in range(2)]
+    training = draw(st.booleans())
+
+    def call(x: Any, w: Any, b: Any) -> Any:
+        mean, var = Tensor(np.array([0.5, -1.0])), Tensor(np.array([0.5, 2.0]))
+        return fn(x, mean, var, w, b, training)
+
+    return Sample(call, inputs)
+
+
+def scaled(*args: Any) -> Sampler:
+    """Images (2, 2, 3), arguments, a weight and a bias per channel or per element."""
+
+    def sample(draw: Draw, fn: Fn) -> Sample:
+        size = args[0] if isinstance(args[0], tuple) else (2,)
+        inputs = draw(arrays((2, 2, 3))), *[draw(arrays(size)) for _ in range(2)]
+        return Sample(lambda x, w, b: fn(x, *args, w, b), inputs)
+
+    return sample
+
+
 SAMPLERS: dict[str, Sampler] = {
+    # normalisation
+    "batch_norm": batches,
+    "group_norm": scaled(1),
+    "instance_norm": calls((2, 2, 3), ()),
+    "layer_norm": scaled((2, 3)),
+    "local_response_norm": calls((2, 3, 2), (2,), (3, 0.5), (5, 0.1, 0.5, 2.0)),
+    "rms_norm": shapes([(2, 3)], settings={"normalized_shape": st.just((3,))}, low=0.5),
     # losses
     "binary_cross_entropy": probabilities,
     "binary_cross_entropy_with_logits": shapes([(2, 3), (2, 3)], settings=REDUCTION),

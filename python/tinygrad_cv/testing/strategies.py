@@ -348,13 +348,17 @@ def _side(
 ) -> tuple[int, int, int, int, int]:
     """Kernel, stride, padding, dilation and input length of one side of an image.
 
-    Without `most_padding` it is half the kernel, as for pools.
+    Without `most_padding` it is half the kernel, as for pools, and less where a dilated window would
+    see nothing but padding.
     """
     kernel = draw(st.integers(1, max_kernel))
     stride = draw(st.integers(1, max_stride))
     dilation = draw(st.integers(1, max_dilation))
     rest = draw(st.integers(0, stride - 1))  # columns that no window reaches
     padded = (draw(st.integers(1, max_output)) - 1) * stride + dilation * (kernel - 1) + 1 + rest
-    most = kernel // 2 if most_padding is None else most_padding
-    padding = draw(st.integers(0, min(most, (padded - 1) // 2)))
+    if most_padding is None:
+        most = min(kernel // 2, max((padded - dilation) // 2, 0))
+    else:
+        most = min(most_padding, (padded - 1) // 2)
+    padding = draw(st.integers(0, most))
     return kernel, stride, padding, dilation, padded - 2 * padding
