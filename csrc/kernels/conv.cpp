@@ -17,6 +17,8 @@ const ConvDepthwiseKernels<float>& depthwise_kernels(float) { return TG_PICK(con
 const ConvDepthwiseKernels<double>& depthwise_kernels(double) {
     return TG_PICK(conv_depthwise_f64);
 }
+const ConvChannelKernels<float>& channel_kernels(float) { return TG_PICK(conv_channels_f32); }
+const ConvChannelKernels<double>& channel_kernels(double) { return TG_PICK(conv_channels_f64); }
 const ConvGradKernels<float>& grad_kernels(float) { return TG_PICK(conv_grad_f32); }
 const ConvGradKernels<double>& grad_kernels(double) { return TG_PICK(conv_grad_f64); }
 
@@ -50,6 +52,23 @@ void run_winograd(const ConvPlan& plan, const float* x, const float* w, const Co
     kernels.forward(plan, from, group_step, x, w, bias, relu, y, shared.get(), scratch.get());
 }
 
+template <class T>
+void run_channels(const ConvPlan& plan, const T* x, const T* w, const ConvWeights& from,
+                  int64_t group_step, const T* bias, bool relu, T* y) {
+    const int64_t panels = (from.rows + plan.panel - 1) / plan.panel;
+    const int64_t size = panels * plan.panel * plan.depth;
+    const Buffer<T> packed = make_buffer<T>(plan.run.groups * size);
+    const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
+    const Buffer<int64_t> offsets =
+        term_offsets(plan, plan.run.C / plan.run.groups, /*packed=*/false);
+    for (int64_t group = 0; group < plan.run.groups; ++group) {
+        channel_kernels(T()).pack(from, plan.team, w + group * group_step,
+                                  packed.get() + group * size);
+    }
+    channel_kernels(T()).forward(plan, x, packed.get(), offsets.get(), bias, relu, y,
+                                 scratch.get());
+}
+
 // y = the plan's forward convolution of x; `from` says how w lies (flipped for backward_input).
 template <class T>
 void run_forward(const ConvPlan& plan, const T* x, const T* w, const ConvWeights& from,
@@ -58,6 +77,9 @@ void run_forward(const ConvPlan& plan, const T* x, const T* w, const ConvWeights
         if (is_winograd(plan.algo)) {
             return run_winograd(plan, x, w, from, group_step, bias, relu, y);
         }
+    }
+    if (plan.algo == ConvAlgo::channels) {
+        return run_channels(plan, x, w, from, group_step, bias, relu, y);
     }
     const ConvTileKernels<T>& kernels = tile_kernels(T());
     const bool direct = plan.algo == ConvAlgo::direct;

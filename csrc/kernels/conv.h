@@ -28,12 +28,13 @@ struct Conv2dShape {
 enum class ConvPass : int { forward, backward_input, backward_weight };
 
 // direct: register tiles read padded rows in place, every kernel tap an offset into them.
-// gemm: the same tiles over pixels packed tap by tap (no waste on narrow maps); for the gradients,
+// channels: output channels in the lanes, neighbouring pixels as the rows of a tile.
+// gemm: the tiles of direct over pixels packed tap by tap (no waste on narrow maps); for the gradients,
 //   products of whole rows: scattered into padded planes (input), summed over pixels (weight).
 // winograd4, winograd2: F(4x4, 3x3) and F(2x2, 3x3), float32 only.
 // depthwise: one kernel for each channel, 3 x 3 or 5 x 5, stride 1 or 2.
-enum class ConvAlgo : int { automatic, direct, gemm, depthwise, winograd2, winograd4 };
-constexpr int kConvAlgos = 6;
+enum class ConvAlgo : int { automatic, direct, channels, gemm, depthwise, winograd2, winograd4 };
+constexpr int kConvAlgos = 7;
 const char* conv_algo_name(ConvAlgo algo) noexcept;
 
 struct ConvOptions {
@@ -57,13 +58,13 @@ struct ConvPlan {
     int64_t tile_mr;     // most rows of a register tile
     int64_t panel;       // pixels of a register tile
     int64_t phase, row;  // elements from phase to phase and from padded row to padded row
-    int64_t rows;        // output rows of a job (direct); output channels of a block (dot);
-                         // rows of tiles of a job or chunk (Winograd); tiles that all threads
-                         // transform together (Winograd gradient), 0: apart
-    int64_t pixels;      // output pixels of a block (gemm), tiles (Winograd)
-    int64_t channels;    // input channels of a job (gradients) or of one step (Winograd; 0: all)
-    int64_t k_splits;    // jobs that share one block of pixels
-    int64_t chunks;      // partial sums of backward_weight, each over a fixed range of blocks
+    int64_t rows;      // output rows of a job (direct, channels); output channels of a block (dot);
+                       // rows of tiles of a job or chunk (Winograd); tiles that all threads
+                       // transform together (Winograd gradient), 0: apart
+    int64_t pixels;    // output pixels of a block (gemm), tiles (Winograd)
+    int64_t channels;  // input channels of a job (gradients) or of one step (Winograd; 0: all)
+    int64_t k_splits;  // jobs that share one block of pixels
+    int64_t chunks;    // partial sums of backward_weight, each over a fixed range of blocks
     int64_t x_step, y_step;   // from tile to tile, of x and of the gradient (Winograd gradient)
     int64_t in_rows;          // most padded rows of a job
     int64_t scratch;          // elements for each thread
@@ -108,6 +109,13 @@ struct ConvTileKernels {
     void (*gemm)(const ConvPlan& plan, const T* x, const T* wp, const int64_t* offsets,
                  const T* bias, bool relu, T* y, T* scratch) noexcept;
 };
+// wp: [group][panel of 2 vectors of output channels][term][2 vectors].
+template <class T>
+struct ConvChannelKernels {
+    void (*pack)(const ConvWeights& from, int team, const T* w, T* packed) noexcept;
+    void (*forward)(const ConvPlan& plan, const T* x, const T* wp, const int64_t* offsets,
+                    const T* bias, bool relu, T* y, T* scratch) noexcept;
+};
 // scatter: products of whole gradient rows with the weights, added to padded planes.
 // dot: partial[chunk] = gw summed over the chunk's pixels.
 template <class T>
@@ -146,6 +154,8 @@ TG_DECLARE_TABLE(ConvTileKernels<float>, conv_tile_f32)
 TG_DECLARE_TABLE(ConvTileKernels<double>, conv_tile_f64)
 TG_DECLARE_TABLE(ConvDepthwiseKernels<float>, conv_depthwise_f32)
 TG_DECLARE_TABLE(ConvDepthwiseKernels<double>, conv_depthwise_f64)
+TG_DECLARE_TABLE(ConvChannelKernels<float>, conv_channels_f32)
+TG_DECLARE_TABLE(ConvChannelKernels<double>, conv_channels_f64)
 TG_DECLARE_TABLE(ConvGradKernels<float>, conv_grad_f32)
 TG_DECLARE_TABLE(ConvGradKernels<double>, conv_grad_f64)
 

@@ -4,7 +4,8 @@
 
 #include "kernels/conv.h"
 #include "runtime/parallel.h"
-#include "simd/zip.h"
+#include "simd/lanes.h"
+#include "simd/transpose.h"
 
 namespace tinygrad_cv {
 namespace TG_ISA {
@@ -37,11 +38,12 @@ TG_INLINE void load_window(const T* src, int64_t W, int64_t start, Vec<T> (&v)[C
         for (int i = 0; i < Count; ++i) v[i] = load(src + start + i * L);
         return;
     }
-    T window[Count * L] = {};
-    const int64_t from = larger(start, 0), to = smaller(start + Count * L, W);
-    if (from < to) copy_run(window + from - start, src + from, to - from);
     TG_UNROLL
-    for (int i = 0; i < Count; ++i) v[i] = load(window + i * L);
+    for (int i = 0; i < Count; ++i) {
+        const int64_t at = start + i * L;
+        const int lo = int(smaller(L, larger(0, -at))), hi = int(larger(lo, smaller(L, W - at)));
+        v[i] = load_range(src + at, lo, hi);
+    }
 }
 
 // The phases of a row under stride SW, a whole vector of each at a time.
@@ -162,6 +164,24 @@ TG_INLINE int64_t find_runs(const ConvPlan& plan, int64_t i0, int64_t i1, int64_
     });
     starts[panels] = count;
     return panels;
+}
+
+// Pixels of L channels, (pixel, 2L), to `channels` planes of y.
+template <class T>
+TG_INLINE void turn_back(const T* lines, int64_t pixels, int channels, int64_t plane, T* y) {
+    constexpr int L = kLanes<T>;
+    for (int64_t f = 0; f < pixels; f += L) {
+        const int n = int(smaller(L, pixels - f));
+        Vec<T> square[L];
+        for (int j = 0; j < L; ++j) square[j] = j < n ? load(lines + (f + j) * 2 * L) : Vec<T>{};
+        transpose<T>(square);
+        if (n == L && channels == L) {
+            TG_UNROLL
+            for (int k = 0; k < L; ++k) store(y + k * plane + f, square[k]);
+        } else {
+            for (int k = 0; k < channels; ++k) store_n(y + k * plane + f, square[k], n);
+        }
+    }
 }
 
 // Balanced tiles: rows [tile_start(t), tile_start(t + 1)) of `rows`, `tiles` in all.

@@ -104,6 +104,23 @@ void lay_direct(ConvPlan& p, int64_t elem, const Machine& m) {
     split_channels(p, planes * blocks, m);
 }
 
+void lay_channels(ConvPlan& p, int64_t elem, const Machine& m) {
+    const Conv2dShape& g = p.run;
+    lay_rows(p, g.Q);
+    const int64_t planes = g.N * g.groups, line = g.C / g.groups * p.row;
+    const int64_t out = g.Q * p.panel;  // of a row
+    int64_t rows = (m.l2 / 2 / elem - line * rows_read(g, 1)) / (line * g.sh + out) + 1;
+    rows = std::min(rows, ceil_div(g.P * planes, wanted_jobs(m)));
+    rows = std::clamp<int64_t>(rows, 1, g.P);
+    const int64_t blocks = ceil_div(g.P, rows);
+    p.rows = ceil_div(g.P, blocks);
+    p.in_rows = rows_read(g, p.rows);
+    p.scratch = round_up(p.rows * out + line * p.in_rows, 64);
+    const int64_t jobs = planes * blocks, panels = ceil_div(g.K / g.groups, p.panel);
+    if (jobs < 2 * m.threads) p.k_splits = std::min(panels, ceil_div(2 * m.threads, jobs));
+    p.team = int(std::min<int64_t>(p.team, jobs * p.k_splits));
+}
+
 void lay_gemm(ConvPlan& p, int64_t elem, const Machine& m) {
     const Conv2dShape& g = p.run;
     lay_rows(p, g.Q);
@@ -284,6 +301,16 @@ bool winograd_pays(const ConvPlan& p) {
     return std::min(g.C, g.K) / g.groups >= 16 && g.P * g.Q >= 16;
 }
 
+// Output channels fill their vectors better than the columns of a row would, or the rows of a direct
+// tile, one in each plane of y, would fall into the same set of L1 (8 ways).
+bool channels_pay(const ConvPlan& p, int64_t elem) {
+    const Conv2dShape& g = p.run;
+    const int64_t lanes = p.panel / 2, k_group = g.K / g.groups;
+    const double waste = double(round_up(k_group, lanes)) / double(k_group);
+    const bool aliased = p.tile_mr > 8 && g.P * g.Q * elem % 4096 == 0;
+    return waste <= 1.1 && g.R * g.S > 1 && (aliased || !direct_pays(p));
+}
+
 bool winograd_fits(const Conv2dShape& g, int64_t elem) {
     return g.R == 3 && g.S == 3 && g.sh * g.sw * g.dh * g.dw == 1 && elem == 4;
 }
@@ -324,6 +351,13 @@ void choose_forward(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptio
         lay_depthwise(p, elem, m);
         return;
     }
+    if (o.forced == ConvAlgo::channels || (automatic && channels_pay(p, elem))) {
+        p.algo = ConvAlgo::channels;
+        p.why =
+            automatic ? "whole vectors of output channels, pixels broadcast in place" : "forced";
+        lay_channels(p, elem, m);
+        return;
+    }
     if (o.forced == ConvAlgo::direct || (o.forced != ConvAlgo::gemm && direct_pays(p))) {
         p.algo = ConvAlgo::direct;
         p.why = forced      ? "Winograd serves 3 x 3, stride 1, float32, not exact: direct instead"
@@ -348,6 +382,8 @@ const char* conv_algo_name(ConvAlgo algo) noexcept {
             return "auto";
         case ConvAlgo::direct:
             return "direct";
+        case ConvAlgo::channels:
+            return "channels";
         case ConvAlgo::gemm:
             return "gemm";
         case ConvAlgo::depthwise:
@@ -423,15 +459,21 @@ ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Ma
     if (pass == ConvPass::backward_input) {
         const Conv2dShape f = flipped_shape(g);
         const bool can_flip = g.sh == 1 && g.sw == 1 && f.ph >= 0 && f.pw >= 0;
+        // The flipped pass computes every pixel of gx in full, also where the kernel only reaches
+        // zeros; scattering does not, but pays for its additions when K is small.
+        const double waste = double(g.H * g.W) / double(g.P * g.Q);
+        const bool wasteful = waste > 1.0 + 24.0 / double(g.K / g.groups);
         const bool gathers = g.sh == 2 && depthwise_fits(g);
         if (gathers &&
             (options.forced == ConvAlgo::automatic || options.forced == ConvAlgo::depthwise)) {
             lay_depthwise_gather(p);
             return p;
         }
-        if (!can_flip) {
+        const bool winograd = winograd_fits(g, elem) && !options.exact;
+        if (!can_flip || (wasteful && !winograd && options.forced == ConvAlgo::automatic)) {
             p.algo = ConvAlgo::gemm;
-            p.why = "stride above 1 or padding above kernel - 1: products scattered into planes";
+            p.why = can_flip ? "little padding: products scattered into planes"
+                             : "stride above 1 or padding above kernel - 1: products scattered";
             lay_scatter(p, elem, m);
             return p;
         }

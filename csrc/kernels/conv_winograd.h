@@ -5,7 +5,6 @@
 #pragma once
 
 #include "kernels/conv_lines.h"
-#include "simd/zip.h"
 
 namespace tinygrad_cv {
 namespace TG_ISA {

@@ -183,23 +183,6 @@ TG_INLINE void transform_output(const float* m, int64_t xi_step, F bias, bool re
     }
 }
 
-// Pixels of L channels, (pixel, 2L), to `channels` planes of y.
-TG_INLINE void turn_back(const float* lines, int64_t pixels, int channels, int64_t plane,
-                         float* y) {
-    for (int64_t f = 0; f < pixels; f += L) {
-        const int n = int(smaller(L, pixels - f));
-        F square[L];
-        for (int j = 0; j < L; ++j) square[j] = j < n ? load(lines + (f + j) * 2 * L) : F{};
-        transpose<float>(square);
-        if (n == L && channels == L) {
-            TG_UNROLL
-            for (int k = 0; k < L; ++k) store(y + k * plane + f, square[k]);
-        } else {
-            for (int k = 0; k < channels; ++k) store_n(y + k * plane + f, square[k], n);
-        }
-    }
-}
-
 // The panel of output channels from k (in its group of channels) of tiles [i0, i1), whole rows of
 // tiles, from m into y.
 template <int M>

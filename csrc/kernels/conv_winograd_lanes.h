@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/conv_winograd.h"
+#include "simd/transpose.h"
 
 namespace tinygrad_cv {
 namespace TG_ISA {

@@ -115,6 +115,33 @@ TG_INLINE unsigned lane_bits(I mask) {
 #endif
 }
 
+// Lanes lo .. hi-1 of the vector at p, the others 0; touches no other memory. p itself may lie
+// outside its array.
+template <class T>
+TG_INLINE Vec<T> load_range(const T* p, int lo, int hi) {
+#if defined(__AVX512F__)
+    const unsigned bits = ((1u << hi) - 1u) & ~((1u << lo) - 1u);
+    if constexpr (sizeof(T) == 4) {
+        return (Vec<T>)_mm512_maskz_loadu_ps((__mmask16)bits, p);
+    } else {
+        return (Vec<T>)_mm512_maskz_loadu_pd((__mmask8)bits, p);
+    }
+#elif defined(__AVX2__)
+    IVec<T> lane;
+    for (int i = 0; i < kLanes<T>; ++i) lane[i] = i;
+    const __m256i wanted = (__m256i)((lane >= Int<T>(lo)) & (lane < Int<T>(hi)));
+    if constexpr (sizeof(T) == 4) {
+        return (Vec<T>)_mm256_maskload_ps(p, wanted);
+    } else {
+        return (Vec<T>)_mm256_maskload_pd(p, wanted);
+    }
+#else
+    Vec<T> v = {};
+    for (int i = lo; i < hi; ++i) v[i] = p[i];
+    return v;
+#endif
+}
+
 // n lanes, of which n is usually all.
 template <class T>
 TG_INLINE Vec<T> load_some(const T* p, int n) {

@@ -17,7 +17,7 @@ from tinygrad_cv.backends.reference import conv as reference
 
 DTYPES = [np.float32, np.float64]
 PASSES = ["forward", "backward_input", "backward_weight"]
-ALGORITHMS = ["auto", "direct", "gemm", "depthwise", "winograd2", "winograd4"]
+ALGORITHMS = ["auto", "direct", "channels", "gemm", "depthwise", "winograd2", "winograd4"]
 # Error of an algorithm in units of the plain sum's bound, at the place where that is largest: the
 # tiles of Winograd mix the pixels around. Measured over 900 random convolutions: 0.3 and 5.6.
 WINOGRAD_FACTOR = {"winograd2": 1, "winograd4": 8}
@@ -246,7 +246,7 @@ def test_relu_keeps_nan(algorithm):
 
 @pytest.mark.parametrize("what", PASSES)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["direct", "gemm", "depthwise"])
+@pytest.mark.parametrize("name", ["direct", "channels", "gemm", "depthwise"])
 @pytest.mark.parametrize("groups", [1, 2])
 def test_infinity_reaches_what_reads_it_and_no_more(monkeypatch, groups, name, what, dtype):
     # Vectors end behind the rows' last pixel; what lies there must not leak into a sum. (Winograd
@@ -334,8 +334,9 @@ def test_the_same_bits_for_any_number_of_threads(algorithm, threads, case, what,
 
 
 PLANS = [
-    (case(64, 3, 32, 64, 3, padding=1), "forward", "direct"),
-    (case(8, 64, 7, 64, 5, padding=2), "forward", "gemm"),
+    (case(64, 3, 48, 64, 3, padding=1), "forward", "direct"),
+    (case(8, 64, 7, 64, 5, padding=2), "forward", "channels"),
+    (case(64, 20, 12, 50, 5), "backward_input", "gemm"),
     (case(8, 256, 56, 64, 1), "forward", "gemm"),
     (case(64, 64, 32, 64, 3, padding=1), "forward", "winograd4"),
     (case(64, 64, 32, 64, 3, padding=1), "backward_input", "winograd4"),
