@@ -1,7 +1,5 @@
-// Convolution: what a user can get wrong, and which algorithm computes a shape.
+// Convolution: which algorithm computes a shape, and how its work is laid out.
 #include <algorithm>
-#include <stdexcept>
-#include <string>
 
 #include "kernels/conv.h"
 
@@ -10,36 +8,6 @@ namespace {
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
-
-[[noreturn]] void refuse(const char* where, const std::string& what) {
-    throw std::invalid_argument(std::string(where) + ": " + what);
-}
-
-std::string shape_text(const int64_t s[4]) {
-    return "(" + std::to_string(s[0]) + ", " + std::to_string(s[1]) + ", " + std::to_string(s[2]) +
-           ", " + std::to_string(s[3]) + ")";
-}
-std::string pair_text(int64_t a, int64_t b) {
-    return "(" + std::to_string(a) + ", " + std::to_string(b) + ")";
-}
-
-// The product of four sizes in bytes of float64 must fit an int64_t.
-void check_size(const char* where, const char* name, int64_t a, int64_t b, int64_t c, int64_t d) {
-    int64_t bytes = 8;
-    for (int64_t factor : {a, b, c, d}) {
-        if (__builtin_mul_overflow(bytes, factor, &bytes)) {
-            refuse(where, std::string(name) + " is too large");
-        }
-    }
-}
-
-void check_pair(const char* where, const char* name, int64_t a, int64_t b, int64_t least) {
-    constexpr int64_t most = (int64_t(1) << 31) - 1;
-    if (std::min(a, b) < least || std::max(a, b) > most) {
-        refuse(where, std::string(name) + " must be " + std::to_string(least) + " to " +
-                          std::to_string(most) + ", got " + pair_text(a, b));
-    }
-}
 
 // Rows of a register tile: kTileMr of gemm_tile.h for the instruction set of that width.
 int64_t tile_rows(int vec_bytes) {
@@ -235,8 +203,6 @@ bool depthwise_fits(const Conv2dShape& g) {
 // Forward and backward_weight: some rows of one plane at a time.
 void lay_depthwise(ConvPlan& p, int64_t elem, const Machine& m) {
     const Conv2dShape& g = p.run;
-    p.algo = ConvAlgo::depthwise;
-    p.why = "one kernel for each channel, 3 x 3 or 5 x 5";
     lay_rows(p, round_up(g.Q, p.panel / 2));
     const int64_t rows = (m.l2 / 4 / elem / p.row - g.R) / g.sh;
     p.rows = std::clamp<int64_t>(rows / 4 * 4, 4, round_up(g.P, 4));
@@ -248,8 +214,6 @@ void lay_depthwise(ConvPlan& p, int64_t elem, const Machine& m) {
 void lay_depthwise_gather(ConvPlan& p) {
     const Conv2dShape& g = p.run;
     const int64_t lanes = p.panel / 2;
-    p.algo = ConvAlgo::depthwise;
-    p.why = "one kernel for each channel, 3 x 3 or 5 x 5, stride 2";
     const int64_t columns = round_up(ceil_div(g.W + g.pw, 2), lanes);
     p.row = g.R + std::max(g.Q, columns) + lanes;
     p.scratch = round_up(g.P * p.row + 2 * columns + 2 * lanes, 64);
@@ -315,63 +279,122 @@ bool winograd_fits(const Conv2dShape& g, int64_t elem) {
     return g.R == 3 && g.S == 3 && g.sh * g.sw * g.dh * g.dw == 1 && elem == 4;
 }
 
-void choose_backward_weight(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions& o) {
-    const bool forced = o.forced == ConvAlgo::winograd4 || o.forced == ConvAlgo::winograd2;
-    const bool automatic = o.forced == ConvAlgo::automatic;
-    if (winograd_fits(p.conv, elem) && !o.exact && (forced || (automatic && winograd_pays(p)))) {
-        p.algo = forced ? o.forced : ConvAlgo::winograd4;
-        p.why = forced ? "forced" : "3 x 3, stride 1, float32, at least 16 channels on both sides";
-        lay_winograd_gradient(p, m);
-        return;
+constexpr const char* kWinograd = "3 x 3, stride 1, float32, at least 16 channels on both sides";
+constexpr const char* kDepthwise = "one kernel for each channel, 3 x 3 or 5 x 5";
+
+// Why the forced algorithm cannot serve, so that the best other one must; null if it can.
+const char* refusal(const Conv2dShape& g, ConvPass pass, int64_t elem, const ConvOptions& o) {
+    const bool winograd = o.forced == ConvAlgo::winograd2 || o.forced == ConvAlgo::winograd4;
+    if (winograd && (o.exact || !winograd_fits(g, elem))) {
+        return "winograd serves 3 x 3, stride 1, no dilation, float32, not exact; chosen instead";
     }
-    if (depthwise_fits(p.conv) && (automatic || o.forced == ConvAlgo::depthwise)) {
-        lay_depthwise(p, elem, m);
-        p.chunks = p.conv.N;  // one partial sum for each image
-        return;
+    if (o.forced == ConvAlgo::depthwise && !depthwise_fits(g)) {
+        return "depthwise serves one kernel for each channel, 3 x 3 or 5 x 5; chosen instead";
     }
-    p.algo = ConvAlgo::gemm;
-    p.why = forced ? "Winograd serves 3 x 3, stride 1, float32, not exact: gemm instead"
-                   : "products of gradient rows and input rows, summed over pixels";
-    lay_dot(p, elem, m);
+    const bool direct = o.forced == ConvAlgo::direct || o.forced == ConvAlgo::channels;
+    if (direct && pass == ConvPass::backward_weight) {
+        return "direct and channels do not serve the gradient of weights; chosen instead";
+    }
+    return nullptr;
 }
 
-// The algorithm of a forward convolution `conv`: the forced one where it serves, else the best.
-void choose_forward(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions& o) {
-    const Conv2dShape& g = p.conv;
-    const bool fits = winograd_fits(g, elem);
-    const bool forced = o.forced == ConvAlgo::winograd4 || o.forced == ConvAlgo::winograd2;
-    const bool automatic = o.forced == ConvAlgo::automatic;
-    if (fits && !o.exact && (forced || (automatic && winograd_pays(p)))) {
-        p.algo = forced ? o.forced : ConvAlgo::winograd4;
-        p.why = forced ? "forced" : "3 x 3, stride 1, float32, at least 16 channels on both sides";
-        lay_winograd(p, m);
+// Sets algo and why: the forced algorithm, or the one that `best` gives.
+template <class Best>
+void choose(ConvPlan& p, ConvPass pass, int64_t elem, const ConvOptions& o, const Best& best) {
+    const char* refused = refusal(p.conv, pass, elem, o);
+    if (o.forced != ConvAlgo::automatic && !refused) {
+        p.algo = o.forced;
+        p.why = "forced";
         return;
     }
-    if (depthwise_fits(g) && (automatic || o.forced == ConvAlgo::depthwise)) {
+    best();
+    if (refused) p.why = refused;
+}
+
+void plan_backward_weight(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions& o) {
+    choose(p, ConvPass::backward_weight, elem, o, [&] {
+        p.algo = ConvAlgo::gemm;
+        p.why = "products of gradient rows and input rows, summed over pixels";
+        if (winograd_fits(p.conv, elem) && !o.exact && winograd_pays(p)) {
+            p.algo = ConvAlgo::winograd4;
+            p.why = kWinograd;
+        } else if (depthwise_fits(p.conv)) {
+            p.algo = ConvAlgo::depthwise;
+            p.why = kDepthwise;
+        }
+    });
+    if (p.algo == ConvAlgo::gemm) {
+        lay_dot(p, elem, m);
+    } else if (p.algo == ConvAlgo::depthwise) {
         lay_depthwise(p, elem, m);
-        return;
+        p.chunks = p.conv.N;  // one partial sum for each image
+    } else {
+        lay_winograd_gradient(p, m);
     }
-    if (o.forced == ConvAlgo::channels || (automatic && channels_pay(p, elem))) {
+}
+
+void best_forward(ConvPlan& p, int64_t elem, const ConvOptions& o) {
+    if (winograd_fits(p.conv, elem) && !o.exact && winograd_pays(p)) {
+        p.algo = ConvAlgo::winograd4;
+        p.why = kWinograd;
+    } else if (depthwise_fits(p.conv)) {
+        p.algo = ConvAlgo::depthwise;
+        p.why = kDepthwise;
+    } else if (channels_pay(p, elem)) {
         p.algo = ConvAlgo::channels;
-        p.why =
-            automatic ? "whole vectors of output channels, pixels broadcast in place" : "forced";
-        lay_channels(p, elem, m);
-        return;
-    }
-    if (o.forced == ConvAlgo::direct || (o.forced != ConvAlgo::gemm && direct_pays(p))) {
+        p.why = "output channels fill the vectors: pixels broadcast in place";
+    } else if (direct_pays(p)) {
         p.algo = ConvAlgo::direct;
-        p.why = forced      ? "Winograd serves 3 x 3, stride 1, float32, not exact: direct instead"
-                : automatic ? "rows fill the vectors: taps read padded rows in place"
-                            : "forced";
-        lay_direct(p, elem, m);
-        return;
+        p.why = "rows fill the vectors: taps read padded rows in place";
+    } else {
+        p.algo = ConvAlgo::gemm;
+        p.why = p.conv.R * p.conv.S == 1 ? "1 x 1: a matrix product" : "narrow rows: pixels packed";
     }
-    p.algo = ConvAlgo::gemm;
-    p.why = forced           ? "Winograd serves 3 x 3, stride 1, float32, not exact: gemm instead"
-            : !automatic     ? "forced"
-            : g.R * g.S == 1 ? "1 x 1: a matrix product"
-                             : "narrow rows: pixels packed";
-    lay_gemm(p, elem, m);
+}
+
+// The forward convolution p.conv.
+void plan_forward(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions& o) {
+    choose(p, ConvPass::forward, elem, o, [&] { best_forward(p, elem, o); });
+    switch (p.algo) {
+        case ConvAlgo::direct:
+            return lay_direct(p, elem, m);
+        case ConvAlgo::channels:
+            return lay_channels(p, elem, m);
+        case ConvAlgo::depthwise:
+            return lay_depthwise(p, elem, m);
+        case ConvAlgo::winograd2:
+        case ConvAlgo::winograd4:
+            return lay_winograd(p, m);
+        default:
+            return lay_gemm(p, elem, m);
+    }
+}
+
+// As the forward pass of flipped weights where that serves; else gathered (depthwise) or scattered.
+void plan_backward_input(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions& o) {
+    const Conv2dShape &g = p.conv, f = flipped_shape(g);
+    const bool automatic = o.forced == ConvAlgo::automatic;
+    if (g.sh == 2 && depthwise_fits(g) && (automatic || o.forced == ConvAlgo::depthwise)) {
+        p.algo = ConvAlgo::depthwise;
+        p.why = automatic ? kDepthwise : "forced";
+        return lay_depthwise_gather(p);
+    }
+    const bool can_flip = g.sh == 1 && g.sw == 1 && f.ph >= 0 && f.pw >= 0;
+    // The flipped pass computes every pixel of gx in full, also where the kernel only reaches zeros;
+    // scattering does not, but pays for its additions when K is small.
+    const double waste = double(g.H * g.W) / double(g.P * g.Q);
+    const bool winograd = winograd_fits(g, elem) && !o.exact;
+    const bool wasteful = waste > 1.0 + 24.0 / double(g.K / g.groups) && !winograd;
+    if (!can_flip || (wasteful && automatic)) {
+        p.algo = ConvAlgo::gemm;
+        p.why = can_flip ? "little padding: products scattered into planes"
+                         : "stride above 1 or padding above kernel - 1: products scattered";
+        return lay_scatter(p, elem, m);
+    }
+    p.flipped = true;
+    p.conv = p.run = f;
+    p.depth = f.C / f.groups * f.R * f.S;
+    plan_forward(p, elem, m, o);
 }
 
 }  // namespace
@@ -396,45 +419,6 @@ const char* conv_algo_name(ConvAlgo algo) noexcept {
     return "unknown";
 }
 
-Conv2dShape conv2d_shape(const char* where, const int64_t x[4], const int64_t w[4], int64_t sh,
-                         int64_t sw, int64_t ph, int64_t pw, int64_t dh, int64_t dw,
-                         int64_t groups) {
-    check_pair(where, "stride", sh, sw, 1);
-    check_pair(where, "padding", ph, pw, 0);
-    check_pair(where, "dilation", dh, dw, 1);
-    if (x[1] < 1 || x[2] < 1 || x[3] < 1) {
-        refuse(where, "input " + shape_text(x) + " must have channels, rows and columns");
-    }
-    if (w[0] < 1 || w[1] < 1 || w[2] < 1 || w[3] < 1) {
-        refuse(where, "weight " + shape_text(w) + " must not be empty");
-    }
-    if (groups < 1 || x[1] % groups || w[0] % groups) {
-        refuse(where, "groups must divide the channels of input " + shape_text(x) +
-                          " and of weight " + shape_text(w) + ", got " + std::to_string(groups));
-    }
-    if (x[1] / groups != w[1]) {
-        refuse(where, "input has " + std::to_string(x[1]) + " channels but weight " +
-                          shape_text(w) + " expects " + std::to_string(w[1] * groups) +
-                          " (groups=" + std::to_string(groups) + ")");
-    }
-    check_size(where, "input", x[0], x[1], x[2], x[3]);
-    check_size(where, "weight", w[0], w[1], w[2], w[3]);
-    Conv2dShape g = {x[0], x[1], x[2], x[3], w[0], w[2],   w[3], sh,
-                     sw,   ph,   pw,   dh,   dw,   groups, 0,    0};
-    const int64_t span_h = x[2] + 2 * ph - dh * (w[2] - 1) - 1;
-    const int64_t span_w = x[3] + 2 * pw - dw * (w[3] - 1) - 1;
-    if (span_h < 0 || span_w < 0) {
-        refuse(where, "kernel " + pair_text(w[2], w[3]) + " with dilation " + pair_text(dh, dw) +
-                          " is larger than input " + pair_text(x[2], x[3]) + " with padding " +
-                          pair_text(ph, pw));
-    }
-    g.P = span_h / sh + 1;
-    g.Q = span_w / sw + 1;
-    check_size(where, "output", g.N, g.K, g.P, g.Q);
-    check_size(where, "work", std::max<int64_t>(g.N, 1) * g.P, g.Q, g.K, w[1] * g.R * g.S);
-    return g;
-}
-
 ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Machine& m,
                      const ConvOptions& options) {
     ConvPlan p = {};
@@ -452,37 +436,13 @@ ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Ma
         p.team = 1;
         return p;
     }
-    if (pass == ConvPass::backward_weight) {
-        choose_backward_weight(p, elem, m, options);
-        return p;
+    if (pass == ConvPass::forward) {
+        plan_forward(p, elem, m, options);
+    } else if (pass == ConvPass::backward_input) {
+        plan_backward_input(p, elem, m, options);
+    } else {
+        plan_backward_weight(p, elem, m, options);
     }
-    if (pass == ConvPass::backward_input) {
-        const Conv2dShape f = flipped_shape(g);
-        const bool can_flip = g.sh == 1 && g.sw == 1 && f.ph >= 0 && f.pw >= 0;
-        // The flipped pass computes every pixel of gx in full, also where the kernel only reaches
-        // zeros; scattering does not, but pays for its additions when K is small.
-        const double waste = double(g.H * g.W) / double(g.P * g.Q);
-        const bool wasteful = waste > 1.0 + 24.0 / double(g.K / g.groups);
-        const bool gathers = g.sh == 2 && depthwise_fits(g);
-        if (gathers &&
-            (options.forced == ConvAlgo::automatic || options.forced == ConvAlgo::depthwise)) {
-            lay_depthwise_gather(p);
-            return p;
-        }
-        const bool winograd = winograd_fits(g, elem) && !options.exact;
-        if (!can_flip || (wasteful && !winograd && options.forced == ConvAlgo::automatic)) {
-            p.algo = ConvAlgo::gemm;
-            p.why = can_flip ? "little padding: products scattered into planes"
-                             : "stride above 1 or padding above kernel - 1: products scattered";
-            lay_scatter(p, elem, m);
-            return p;
-        }
-        p.flipped = true;
-        p.run = f;
-        p.depth = f.C / f.groups * f.R * f.S;
-    }
-    p.conv = p.run;
-    choose_forward(p, elem, m, options);
     return p;
 }
 

@@ -341,7 +341,7 @@ PLANS = [
     (case(64, 64, 32, 64, 3, padding=1), "forward", "winograd4"),
     (case(64, 64, 32, 64, 3, padding=1), "backward_input", "winograd4"),
     (case(64, 64, 32, 64, 3, padding=1), "backward_weight", "winograd4"),
-    (case(8, 64, 32, 64, 3, padding=2, dilation=2), "forward", "direct"),
+    (case(8, 64, 48, 64, 3, padding=2, dilation=2), "forward", "direct"),
     (case(8, 144, 56, 144, 3, padding=1, groups=144), "forward", "depthwise"),
     (case(8, 144, 56, 144, 3, stride=2, padding=1, groups=144), "backward_input", "depthwise"),
     (case(8, 144, 56, 144, 3, padding=1, groups=144), "backward_weight", "depthwise"),
@@ -371,13 +371,35 @@ def test_winograd_is_ruled_out_where_it_is_not_allowed(monkeypatch, exact, what)
     large = case(64, 64, 32, 64, 3, padding=1)
     for name in ("auto", "winograd4", "winograd2"):
         monkeypatch.setenv("TINYGRAD_CV_CONV", name)
-        assert plan(large, what)["algorithm"] in ("direct", "gemm")
+        assert not plan(large, what)["algorithm"].startswith("winograd")
     _core.set_float32_precision("fast")
     assert plan(large, what)["algorithm"] == "winograd2"
-    assert plan(large, what, itemsize=8)["algorithm"] in ("direct", "gemm")
-    got = plan(case(64, 64, 32, 64, 5, padding=1), what)
-    assert got["algorithm"] in ("direct", "gemm")
-    assert "Winograd serves 3 x 3" in got["why"]
+    assert not plan(large, what, itemsize=8)["algorithm"].startswith("winograd")
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "why"),
+    [
+        ("winograd4", "forward", "winograd serves 3 x 3"),
+        ("winograd2", "backward_weight", "winograd serves 3 x 3"),
+        ("depthwise", "backward_input", "depthwise serves one kernel for each channel"),
+        ("direct", "backward_weight", "direct and channels do not serve the gradient of weights"),
+    ],
+)
+def test_a_forced_algorithm_that_cannot_serve_gives_way_and_says_so(monkeypatch, name, what, why):
+    five = case(64, 64, 32, 64, 5, padding=2)
+    monkeypatch.setenv("TINYGRAD_CV_CONV", name)
+    got = plan(five, what)
+    assert why in got["why"]
+    monkeypatch.setenv("TINYGRAD_CV_CONV", "auto")
+    assert got["algorithm"] == plan(five, what)["algorithm"]
+
+
+@pytest.mark.parametrize("name", ["direct", "channels", "gemm", "winograd2", "winograd4"])
+def test_a_forced_algorithm_is_taken(monkeypatch, name):
+    monkeypatch.setenv("TINYGRAD_CV_CONV", name)
+    got = plan(case(4, 16, 16, 16, 3, padding=1), "forward")
+    assert (got["algorithm"], got["why"]) == (name, "forced")
 
 
 def test_small_work_stays_on_one_thread():
