@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import tinygrad_cv as tg
 import tinygrad_cv.functional as F
+from tinygrad_cv.backends.contract import Conv2dSettings
 from tinygrad_cv.gates.conv import Conv2d, Conv2dInputGrad, Conv2dWeightGrad
 from tinygrad_cv.testing import arrays, conv2d_settings, gradcheck, gradgradcheck
 from tinygrad_cv.testing.strategies import Conv2dCase
@@ -78,7 +79,7 @@ def test_conv2d_with_bias(case):
 def test_the_three_gates_are_each_others_transposes(case, seed):
     """<conv(x, w), g> = <x, input_grad(g, w)> = <w, weight_grad(x, g)>, and so on with each."""
     x, w = case.input, case.weight
-    settings = F.conv.check_conv2d(tg.tensor(x), tg.tensor(w), None, **case.settings)
+    settings = Conv2dSettings(**case.settings)
     y = Conv2d(settings)(x, w)
     g = np.random.default_rng(seed).uniform(-1, 1, y.shape)
     want = (y * g).sum()

@@ -29,6 +29,12 @@ from tinygrad_cv.functional.activation import (
     tanh,
     threshold,
 )
+from tinygrad_cv.functional.adaptive_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+)
 from tinygrad_cv.functional.arithmetic import (
     add,
     div,
@@ -45,6 +51,7 @@ from tinygrad_cv.functional.arithmetic import (
     square,
     sub,
 )
+from tinygrad_cv.functional.attention import embedding, scaled_dot_product_attention
 from tinygrad_cv.functional.choice import clamp, masked_fill, maximum, minimum, where
 from tinygrad_cv.functional.comparison import (
     allclose,
@@ -68,7 +75,8 @@ from tinygrad_cv.functional.comparison import (
     lt,
     ne,
 )
-from tinygrad_cv.functional.conv import conv2d, conv_output_size
+from tinygrad_cv.functional.conv import conv1d, conv2d, conv_output_size
+from tinygrad_cv.functional.conv_transpose import conv_transpose1d, conv_transpose2d
 from tinygrad_cv.functional.counting import bincount, unique
 from tinygrad_cv.functional.creation import (
     arange,
@@ -119,6 +127,7 @@ from tinygrad_cv.functional.indexing import (
     take,
     take_along_dim,
 )
+from tinygrad_cv.functional.interpolation import interpolate, pixel_shuffle, pixel_unshuffle
 from tinygrad_cv.functional.joining import (
     cat,
     chunk,
@@ -170,7 +179,15 @@ from tinygrad_cv.functional.normalization import (
 )
 from tinygrad_cv.functional.norms import norm
 from tinygrad_cv.functional.padding import pad
-from tinygrad_cv.functional.pool import avg_pool2d, max_pool2d
+from tinygrad_cv.functional.pool import (
+    avg_pool1d,
+    avg_pool2d,
+    lp_pool1d,
+    lp_pool2d,
+    max_pool1d,
+    max_pool2d,
+    max_unpool2d,
+)
 from tinygrad_cv.functional.reduction import (
     all,
     any,
@@ -192,8 +209,9 @@ from tinygrad_cv.functional.regression_loss import (
     mse_loss,
     smooth_l1_loss,
 )
-from tinygrad_cv.functional.regularization import dropout
+from tinygrad_cv.functional.regularization import alpha_dropout, dropout, dropout1d, dropout2d
 from tinygrad_cv.functional.rounding import abs, ceil, floor, nan_to_num, round, sign, trunc
+from tinygrad_cv.functional.sampling import affine_grid, grid_sample
 from tinygrad_cv.functional.scan import cumprod, cumsum
 from tinygrad_cv.functional.shape import (
     broadcast_tensors,
@@ -238,10 +256,16 @@ from tinygrad_cv.functional.windows import fold, unfold
 __all__ = [
     "abs",
     "absolute",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
     "add",
     "addmm",
+    "affine_grid",
     "all",
     "allclose",
+    "alpha_dropout",
     "amax",
     "amin",
     "any",
@@ -251,6 +275,7 @@ __all__ = [
     "argsort",
     "as_tensor",
     "atan2",
+    "avg_pool1d",
     "avg_pool2d",
     "baddbmm",
     "batch_norm",
@@ -275,8 +300,11 @@ __all__ = [
     "concat",
     "concatenate",
     "contiguous",
+    "conv1d",
     "conv2d",
     "conv_output_size",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "cos",
     "cosine_embedding_loss",
     "cosine_similarity",
@@ -292,8 +320,11 @@ __all__ = [
     "divide",
     "dot",
     "dropout",
+    "dropout1d",
+    "dropout2d",
     "einsum",
     "elu",
+    "embedding",
     "empty",
     "empty_like",
     "eq",
@@ -316,6 +347,7 @@ __all__ = [
     "glu",
     "greater",
     "greater_equal",
+    "grid_sample",
     "group_norm",
     "gt",
     "hardsigmoid",
@@ -330,6 +362,7 @@ __all__ = [
     "index_fill",
     "index_select",
     "instance_norm",
+    "interpolate",
     "is_floating_point",
     "isclose",
     "isfinite",
@@ -359,13 +392,17 @@ __all__ = [
     "logical_xor",
     "logsigmoid",
     "logsumexp",
+    "lp_pool1d",
+    "lp_pool2d",
     "lt",
     "margin_ranking_loss",
     "masked_fill",
     "masked_select",
     "matmul",
     "max",
+    "max_pool1d",
     "max_pool2d",
+    "max_unpool2d",
     "maximum",
     "maxout",
     "mean",
@@ -401,6 +438,8 @@ __all__ = [
     "pad",
     "pairwise_distance",
     "permute",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "positive",
     "pow",
     "prelu",
@@ -422,6 +461,7 @@ __all__ = [
     "roll",
     "round",
     "rsqrt",
+    "scaled_dot_product_attention",
     "scatter",
     "scatter_add",
     "select",

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_cv.backends.contract import Conv2dSettings
 from tinygrad_cv.functional.methods import tensor_method
 from tinygrad_cv.gates.conv import Conv2d
+from tinygrad_cv.gates.shape import ConstantPad
 
 if TYPE_CHECKING:
     from tinygrad_cv.engine.tensor import Tensor
@@ -16,18 +17,24 @@ if TYPE_CHECKING:
 
 def pair(where: str, name: str, value: Any, least: int) -> tuple[int, int]:
     """An int or two as a pair (rows, columns), each at least `least`."""
-    given = (value, value) if isinstance(value, (int, np.integer)) else value
+    rows, columns = numbers(where, name, value, least, 2)
+    return rows, columns
+
+
+def numbers(where: str, name: str, value: Any, least: int, count: int) -> tuple[int, ...]:
+    """An int, or as many as there are sides, each at least `least`."""
+    given = (value,) if isinstance(value, (int, np.integer)) else value
     if (
         isinstance(given, str)
         or not hasattr(given, "__len__")
-        or len(given) not in (1, 2)
+        or len(given) not in (1, count)
         or not all(isinstance(n, (int, np.integer)) for n in given)
     ):
-        raise TypeError(f"{where}: {name} must be an int or a pair of ints, got {value!r}")
-    rows, columns = int(given[0]), int(given[-1])
-    if rows < least or columns < least:
+        more = "" if count == 1 else " or a pair of ints"
+        raise TypeError(f"{where}: {name} must be an int{more}, got {value!r}")
+    if any(n < least for n in given):
         raise ValueError(f"{where}: {name} must be at least {least}, got {value!r}")
-    return rows, columns
+    return tuple([int(n) for n in given]) * (count // len(given))
 
 
 def conv_output_size(W: int, F: int, S: int = 1, P: int = 0, dilation: int = 1) -> int:
@@ -72,7 +79,8 @@ def conv2d(
     stride : int or pair
         Step of the kernel in pixels.
     padding : int or pair or {"valid", "same"}
-        Zeros around the image; "same" keeps the size (stride 1).
+        Zeros around the image; "same" keeps the size (stride 1); where that needs an odd number of
+        zeros, one more stands at the end.
     dilation : int or pair
         Distance between the kernel's taps in pixels.
     groups : int
@@ -93,18 +101,50 @@ def conv2d(
     ----------
     Dumoulin & Visin 2016, "A guide to convolution arithmetic for deep learning".
     """
-    if input.ndim == 3:
-        out = conv2d(
-            input.reshape(1, *input.shape), weight, bias, stride, padding, dilation, groups
-        )
-        return out.reshape(out.shape[1:])
-    settings = check_conv2d(input, weight, bias, stride, padding, dilation, groups)
-    if bias is None:
-        return Conv2d(settings)(input, weight)
-    return Conv2d(settings)(input, weight, bias)
+    return _convolved("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
-def check_conv2d(
+@tensor_method()
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int] = 1,
+    padding: int | tuple[int] | str = 0,
+    dilation: int | tuple[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """1-D convolution (cross-correlation: the kernel is not flipped).
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, L) or (C, L), float32 or float64
+    weight : Tensor, shape (O, C / groups, K), dtype of input
+    bias, stride, padding, dilation, groups
+        As `conv2d`.
+
+    Returns
+    -------
+    Tensor, shape (N, O, OL), OL = (L - dilation (K - 1) - 1 + 2 padding) // stride + 1
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `conv2d`.
+    """
+    return _convolved("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+_SHAPES = {
+    1: ("(N, C, L) or (C, L)", "(O, C / groups, K)"),
+    2: ("(N, C, H, W) or (C, H, W)", "(O, C / groups, KH, KW)"),
+}
+_SIDES = {1: ("values",), 2: ("rows", "columns")}
+
+
+def _convolved(
+    where: str,
+    dims: int,
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None,
@@ -112,51 +152,72 @@ def check_conv2d(
     padding: Any,
     dilation: Any,
     groups: Any,
-) -> Conv2dSettings:
-    """The settings of a convolution, once everything fits; raises as `conv2d` says."""
+) -> Tensor:
+    if input.ndim == dims + 1:
+        batch = input.reshape(1, *input.shape)
+        out = _convolved(where, dims, batch, weight, bias, stride, padding, dilation, groups)
+        return out.reshape(out.shape[1:])
+    check_operands(where, dims, input, weight, bias, groups)
+    kernel = weight.shape[2:]
+    stride = numbers(where, "stride", stride, 1, dims)
+    dilation = numbers(where, "dilation", dilation, 1, dims)
+    padding, frame = _padding(where, padding, kernel, stride, dilation)
+    if any(frame):
+        input = ConstantPad(((0, 0), (0, 0), *[(0, extra) for extra in frame]), 0)(input)
+    window_error(where, input.shape[2:], kernel, stride, padding, dilation)
+    if dims == 1:
+        settings = Conv2dSettings((1, *stride), (0, *padding), (1, *dilation), int(groups))
+        image, kernels = input.unsqueeze(2), weight.unsqueeze(2)
+    else:
+        settings = Conv2dSettings(stride, padding, dilation, int(groups))
+        image, kernels = input, weight
+    gate = Conv2d(settings)
+    y: Tensor = gate(image, kernels) if bias is None else gate(image, kernels, bias)
+    return y.squeeze(2) if dims == 1 else y
+
+
+def check_operands(
+    where: str, dims: int, input: Tensor, weight: Tensor, bias: Tensor | None, groups: Any
+) -> None:
+    """Raise as `conv2d` says unless channels, groups and dtypes fit."""
     x, w = input.shape, weight.shape
-    if len(x) != 4:
-        raise ValueError(f"conv2d: input must have shape (N, C, H, W) or (C, H, W), got {x}")
-    if len(w) != 4:
-        raise ValueError(f"conv2d: weight must have shape (O, C / groups, KH, KW), got {w}")
-    stride = pair("conv2d", "stride", stride, 1)
-    dilation = pair("conv2d", "dilation", dilation, 1)
+    if len(x) != dims + 2:
+        raise ValueError(f"{where}: input must have shape {_SHAPES[dims][0]}, got {x}")
+    if len(w) != dims + 2:
+        raise ValueError(f"{where}: weight must have shape {_SHAPES[dims][1]}, got {w}")
     if not isinstance(groups, (int, np.integer)) or groups < 1:
-        raise ValueError(f"conv2d: groups must be an int of at least 1, got {groups!r}")
+        raise ValueError(f"{where}: groups must be an int of at least 1, got {groups!r}")
     if x[1] != w[1] * groups:
         hint = ""
-        if x[3] == w[1] * groups and x[1] > x[3]:  # images have more rows than channels
+        if dims == 2 and x[3] == w[1] * groups and x[1] > x[3]:  # more rows than channels
             hint = "; the channels seem to come last, use permute(0, 3, 1, 2)"
         raise ValueError(
-            f"conv2d: input has {x[1]} channels but weight {w} expects {w[1] * groups} "
+            f"{where}: input has {x[1]} channels but weight {w} expects {w[1] * groups} "
             f"(groups={groups}){hint}"
         )
     if w[0] % groups:
-        raise ValueError(f"conv2d: {w[0]} output channels are not a multiple of groups={groups}")
+        raise ValueError(f"{where}: {w[0]} output channels are not a multiple of groups={groups}")
     if bias is not None and bias.shape != (w[0],):
-        raise ValueError(f"conv2d: bias has shape {bias.shape} but weight {w} expects ({w[0]},)")
+        raise ValueError(f"{where}: bias has shape {bias.shape} but weight {w} expects ({w[0]},)")
+    check_dtypes(where, input, weight, bias)
+    if 0 in w[2:]:
+        raise ValueError(f"{where}: weight {w} has no {' or '.join(_SIDES[dims])}")
+
+
+def check_dtypes(where: str, input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    """Raise TypeError unless all are of one float dtype."""
     for name, value in (("weight", weight), ("bias", bias)):
         if value is not None and value.dtype != input.dtype:
-            raise TypeError(f"conv2d: {name} is {value.dtype} but input is {input.dtype}")
+            raise TypeError(f"{where}: {name} is {value.dtype} but input is {input.dtype}")
     if input.array.dtype.kind != "f":
-        raise TypeError(f"conv2d: expected floats, got {input.dtype}; use .float() first")
-    padding = _padding(padding, w[2:], stride, dilation)
-    if 0 in w[2:]:
-        raise ValueError(f"conv2d: weight {w} has no rows or columns")
-    window_error("conv2d", x[2:], w[2:], stride, padding, dilation)
-    return Conv2dSettings(stride, padding, dilation, int(groups))
+        raise TypeError(f"{where}: expected floats, got {input.dtype}; use .float() first")
 
 
 def window_error(
-    where: str,
-    size: Any,
-    kernel: Any,
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
+    where: str, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any
 ) -> None:
     """Raise ValueError, with the formula filled in, if a kernel does not fit into padded images."""
-    for i, side in enumerate(("rows", "columns")):
+    for i, side in enumerate(_SIDES[len(kernel)]):
         if conv_output_size(size[i], kernel[i], stride[i], padding[i], dilation[i]) < 1:
             spans = dilation[i] * (kernel[i] - 1) + 1
             raise ValueError(
@@ -167,21 +228,19 @@ def window_error(
 
 
 def _padding(
-    padding: Any, kernel: tuple[int, ...], stride: tuple[int, int], dilation: tuple[int, int]
-) -> tuple[int, int]:
+    where: str, padding: Any, kernel: Any, stride: Any, dilation: Any
+) -> tuple[Any, list[int]]:
+    """Zeros at both ends of each side, and how many more at its end."""
+    none = [0] * len(kernel)
     if padding == "valid":
-        return 0, 0
+        return tuple(none), none
     if padding == "same":
-        if stride != (1, 1):
-            raise ValueError(f"conv2d: padding 'same' needs stride 1, got {stride}")
+        if any(n != 1 for n in stride):
+            raise ValueError(f"{where}: padding 'same' needs stride 1, got {stride}")
         total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-        if any(n % 2 for n in total):
-            raise ValueError(
-                f"conv2d: padding 'same' needs dilation * (kernel - 1) to be even, got {total}"
-            )
-        return total[0] // 2, total[1] // 2
+        return tuple([n // 2 for n in total]), [n % 2 for n in total]
     if isinstance(padding, str):
         raise ValueError(
-            f"conv2d: padding must be an int, a pair of ints, 'same' or 'valid', got {padding!r}"
+            f"{where}: padding must be an int, a pair of ints, 'same' or 'valid', got {padding!r}"
         )
-    return pair("conv2d", "padding", padding, 0)
+    return numbers(where, "padding", padding, 0, len(kernel)), none

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tinygrad_cv.backends.contract import Pool2dSettings
-from tinygrad_cv.functional.conv import pair
+from tinygrad_cv.engine.tensor import wrap
+from tinygrad_cv.functional.choice import where as where_
+from tinygrad_cv.functional.conv import numbers
+from tinygrad_cv.functional.methods import ints
 from tinygrad_cv.gates import pool as gates
+from tinygrad_cv.gates.indexing import Put
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tinygrad_cv.engine.tensor import Tensor
+
+    Side = int | tuple[int, ...]
+
+_SHAPES = {1: "(N, C, L) or (C, L)", 2: "(N, C, H, W) or (C, H, W)"}
+_SIDES = {1: ("values",), 2: ("rows", "columns")}
 
 
 def max_pool2d(
     input: Tensor,
-    kernel_size: int | tuple[int, int],
-    stride: int | tuple[int, int] | None = None,
-    padding: int | tuple[int, int] = 0,
-    dilation: int | tuple[int, int] = 1,
+    kernel_size: Side,
+    stride: Side | None = None,
+    padding: Side = 0,
+    dilation: Side = 1,
     ceil_mode: bool = False,
-) -> Tensor:
+    return_indices: bool = False,
+) -> Any:
     """The largest value of each window.
 
     Parameters
@@ -35,6 +49,14 @@ def max_pool2d(
         Distance between the window's pixels.
     ceil_mode : bool
         Also take windows that hang over the edge.
+    return_indices : bool
+        Also say where each value was: its place in its image, counted in row order (int64), as
+        `max_unpool2d` takes it.
+
+    Returns
+    -------
+    Tensor, shape (N, C, OH, OW), OH = (H - dilation (KH - 1) - 1 + 2 padding) // stride + 1; with
+    `return_indices` two of them
 
     Raises
     ------
@@ -45,20 +67,65 @@ def max_pool2d(
     -----
     The gradient goes to the largest value, the first in row order where several are equal.
     """
-    if input.ndim == 3:
-        out = max_pool2d(
-            input.reshape(1, *input.shape), kernel_size, stride, padding, dilation, ceil_mode
-        )
-        return out.reshape(out.shape[1:])
-    settings = check_pool2d("max_pool2d", input, kernel_size, stride, padding, dilation, ceil_mode)
-    return gates.MaxPool2d(settings)(input)
+    return _max_pool(
+        "max_pool2d",
+        2,
+        input,
+        (kernel_size, stride, padding, dilation, ceil_mode),
+        return_indices,
+    )
+
+
+def max_pool1d(
+    input: Tensor,
+    kernel_size: Side,
+    stride: Side | None = None,
+    padding: Side = 0,
+    dilation: Side = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest value of each window of a row.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, L) or (C, L), float32 or float64
+    kernel_size, stride, padding, dilation, ceil_mode, return_indices
+        As `max_pool2d`.
+
+    Raises
+    ------
+    ValueError
+        As `max_pool2d`.
+    """
+    return _max_pool(
+        "max_pool1d",
+        1,
+        input,
+        (kernel_size, stride, padding, dilation, ceil_mode),
+        return_indices,
+    )
+
+
+def _max_pool(
+    where: str, dims: int, input: Tensor, options: tuple[Any, ...], return_indices: bool
+) -> Any:
+    if input.ndim == dims + 1:
+        out = _max_pool(where, dims, input.unsqueeze(0), options, return_indices)
+        return tuple([x.squeeze(0) for x in out]) if return_indices else out.squeeze(0)
+    gate = gates.MaxPool2d(check_pool(where, dims, input, *options))
+    out = gate(input) if dims == 2 else gate(input.unsqueeze(2)).squeeze(2)
+    if not return_indices:
+        return out
+    indices = wrap(gate.places())
+    return out, indices if dims == 2 else indices.squeeze(2)
 
 
 def avg_pool2d(
     input: Tensor,
-    kernel_size: int | tuple[int, int],
-    stride: int | tuple[int, int] | None = None,
-    padding: int | tuple[int, int] = 0,
+    kernel_size: Side,
+    stride: Side | None = None,
+    padding: Side = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -80,26 +147,192 @@ def avg_pool2d(
     ValueError
         As `max_pool2d`, or a divisor of 0.
     """
-    if input.ndim == 3:
-        out = avg_pool2d(
-            input.reshape(1, *input.shape),
-            kernel_size,
-            stride,
-            padding,
-            ceil_mode,
-            count_include_pad,
-            divisor_override,
-        )
-        return out.reshape(out.shape[1:])
     if divisor_override == 0:
         raise ValueError("avg_pool2d: divisor_override must not be 0")
-    settings = check_pool2d("avg_pool2d", input, kernel_size, stride, padding, 1, ceil_mode)
-    settings = settings._replace(count_include_pad=count_include_pad, divisor=divisor_override)
-    return gates.AvgPool2d(settings)(input)
+    options = (kernel_size, stride, padding, 1, ceil_mode)
+    return _avg_pool("avg_pool2d", 2, input, options, count_include_pad, divisor_override)
 
 
-def check_pool2d(
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: Side,
+    stride: Side | None = None,
+    padding: Side = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """The mean of each window of a row.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, L) or (C, L), float32 or float64
+    kernel_size, stride, padding, ceil_mode, count_include_pad
+        As `avg_pool2d`.
+
+    Raises
+    ------
+    ValueError
+        As `avg_pool2d`.
+    """
+    options = (kernel_size, stride, padding, 1, ceil_mode)
+    return _avg_pool("avg_pool1d", 1, input, options, count_include_pad, None)
+
+
+def _avg_pool(
     where: str,
+    dims: int,
+    input: Tensor,
+    options: tuple[Any, ...],
+    count_include_pad: bool,
+    divisor: int | None,
+) -> Tensor:
+    if input.ndim == dims + 1:
+        batch = input.unsqueeze(0)
+        return _avg_pool(where, dims, batch, options, count_include_pad, divisor).squeeze(0)
+    settings = check_pool(where, dims, input, *options)
+    gate = gates.AvgPool2d(settings._replace(count_include_pad=count_include_pad, divisor=divisor))
+    out: Tensor = gate(input) if dims == 2 else gate(input.unsqueeze(2)).squeeze(2)
+    return out
+
+
+def lp_pool2d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: Side,
+    stride: Side | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """(Σ x^p)^(1/p) over each window: the L2-norm pooling of the classical texts for p = 2.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, H, W) or (C, H, W), float32 or float64
+    norm_type : float
+        p, not 0; 1 gives sums, large ones nearly the largest value.
+    kernel_size, stride, ceil_mode
+        As `max_pool2d`.
+
+    Raises
+    ------
+    ValueError
+        As `max_pool2d`, or p = 0.
+
+    Notes
+    -----
+    Where the sum is 0 the gradient is 0.
+    """
+    area = int(np.prod(numbers("lp_pool2d", "kernel_size", kernel_size, 1, 2)))
+    return _lp_pool("lp_pool2d", avg_pool2d, input, norm_type, area, kernel_size, stride, ceil_mode)
+
+
+def lp_pool1d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: Side,
+    stride: Side | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """(Σ x^p)^(1/p) over each window of a row; arguments as `lp_pool2d`."""
+    (area,) = numbers("lp_pool1d", "kernel_size", kernel_size, 1, 1)
+    return _lp_pool("lp_pool1d", avg_pool1d, input, norm_type, area, kernel_size, stride, ceil_mode)
+
+
+def _lp_pool(
+    where: str,
+    mean: Callable[..., Tensor],
+    input: Tensor,
+    p: float,
+    area: int,
+    kernel_size: Side,
+    stride: Side | None,
+    ceil_mode: bool,
+) -> Tensor:
+    if not p:
+        raise ValueError(f"{where}: norm_type must not be 0")
+    sums = mean(input**p, kernel_size, stride, 0, ceil_mode) * area
+    return where_(wrap(sums.array != 0), sums ** (1 / p), 0.0)
+
+
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: Side,
+    stride: Side | None = None,
+    padding: Side = 0,
+    output_size: Any = None,
+) -> Tensor:
+    """Each value back at its place, zeros elsewhere: undoes what `max_pool2d` can be undone of.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, H, W) or (C, H, W), float
+    indices : Tensor, shape of input, int64
+        As `max_pool2d` gives them with ``return_indices=True``.
+    kernel_size, stride, padding
+        As they were given to `max_pool2d`.
+    output_size : ints, optional
+        Shape, or rows and columns, of the result, where the settings allow several.
+
+    Returns
+    -------
+    Tensor, shape (N, C, OH, OW), OH = (H - 1) stride - 2 padding + kernel_size or `output_size`
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit.
+    IndexError
+        An index outside the result.
+
+    Notes
+    -----
+    Where an index is named twice the last value stays, and the gradient goes to it.
+    """
+    where = "max_unpool2d"
+    if input.ndim == 3:
+        batch = input.unsqueeze(0), indices.unsqueeze(0)
+        return max_unpool2d(*batch, kernel_size, stride, padding, output_size).squeeze(0)
+    if input.ndim != 4 or indices.shape != input.shape:
+        raise ValueError(
+            f"{where}: input {input.shape} and indices {indices.shape} must both have shape "
+            "(N, C, H, W) or (C, H, W)"
+        )
+    kernel = numbers(where, "kernel_size", kernel_size, 1, 2)
+    steps = kernel if stride is None else numbers(where, "stride", stride, 1, 2)
+    cut = numbers(where, "padding", padding, 0, 2)
+    size = tuple(
+        [
+            (n - 1) * s - 2 * p + k
+            for n, s, p, k in zip(input.shape[2:], steps, cut, kernel, strict=True)
+        ]
+    )
+    if output_size is not None:
+        wanted = ints(where, (output_size,))[-2:]
+        if len(wanted) != 2 or any(
+            abs(a - b) >= s for a, b, s in zip(wanted, size, steps, strict=True)
+        ):
+            raise ValueError(
+                f"{where}: output_size {wanted} must be within {steps} of {size}, the size that "
+                "the settings give"
+            )
+        size = wanted
+    if indices.dtype != np.int64:
+        raise TypeError(f"{where}: indices must be int64, got {indices.dtype}")
+    area = size[0] * size[1]
+    bad = (indices.array < 0) | (indices.array >= area)
+    if bad.any():
+        raise IndexError(
+            f"{where}: index {int(indices.array[bad][0])} is outside the result's {size}"
+        )
+    images = np.arange(input.shape[0] * input.shape[1]).reshape(*input.shape[:2], 1, 1)
+    zeros = wrap(np.zeros(input.shape[0] * input.shape[1] * area, input.dtype))
+    flat = Put(images * area + indices.array, in_place=True)(zeros, input)
+    return flat.reshape(*input.shape[:2], *size)
+
+
+def check_pool(
+    where: str,
+    dims: int,
     input: Tensor,
     kernel_size: Any,
     stride: Any,
@@ -107,32 +340,35 @@ def check_pool2d(
     dilation: Any,
     ceil_mode: bool,
 ) -> Pool2dSettings:
-    """The settings of a pooling, once everything fits."""
+    """The settings of a pooling, once everything fits; those of a row are those of one image row."""
     shape = input.shape
-    if len(shape) != 4:
-        raise ValueError(f"{where}: input must have shape (N, C, H, W) or (C, H, W), got {shape}")
+    if len(shape) != dims + 2:
+        raise ValueError(f"{where}: input must have shape {_SHAPES[dims]}, got {shape}")
     if input.array.dtype.kind != "f":
         raise TypeError(f"{where}: expected floats, got {input.dtype}; use .float() first")
-    kernel = pair(where, "kernel_size", kernel_size, 1)
+    kernel = numbers(where, "kernel_size", kernel_size, 1, dims)
+    step = kernel if stride is None else numbers(where, "stride", stride, 1, dims)
+    frame = numbers(where, "padding", padding, 0, dims)
+    apart = numbers(where, "dilation", dilation, 1, dims)
     settings = Pool2dSettings(
-        kernel,
-        kernel if stride is None else pair(where, "stride", stride, 1),
-        pair(where, "padding", padding, 0),
-        pair(where, "dilation", dilation, 1),
-        bool(ceil_mode),
+        _two(kernel, 1), _two(step, 1), _two(frame, 0), _two(apart, 1), bool(ceil_mode)
     )
-    size = settings.output_size(shape[2:])
-    for i, side in enumerate(("rows", "columns")):
-        if settings.padding[i] > kernel[i] // 2:
+    size = settings.output_size(_two(shape[2:], 1))[-dims:]
+    for i, side in enumerate(_SIDES[dims]):
+        if frame[i] > kernel[i] // 2:
             raise ValueError(
-                f"{where}: padding {settings.padding[i]} is more than half of the window's "
-                f"{kernel[i]} {side}"
+                f"{where}: padding {frame[i]} is more than half of the window's {kernel[i]} {side}"
             )
         if size[i] < 1:
-            spans = settings.dilation[i] * (kernel[i] - 1) + 1
+            spans = apart[i] * (kernel[i] - 1) + 1
             raise ValueError(
                 f"{where}: the window's {spans} {side} are more than the padded input's "
-                f"{shape[2 + i]} + 2 * {settings.padding[i]}: ({shape[2 + i]} - {spans} + "
-                f"2 * {settings.padding[i]})/{settings.stride[i]} + 1 < 1"
+                f"{shape[2 + i]} + 2 * {frame[i]}: ({shape[2 + i]} - {spans} + "
+                f"2 * {frame[i]})/{step[i]} + 1 < 1"
             )
     return settings
+
+
+def _two(values: tuple[int, ...], missing: int) -> tuple[int, int]:
+    rows, columns = values if len(values) == 2 else (missing, *values)
+    return rows, columns

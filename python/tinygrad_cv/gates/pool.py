@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinygrad_cv.backends import backend_for
 from tinygrad_cv.engine.gate import UnaryGate
 
@@ -24,6 +26,17 @@ class MaxPool2d(UnaryGate):
         self.size = x.shape[2:]
         y, self.argmax = backend_for(x).max_pool2d(x, self.settings)
         return y
+
+    def places(self):
+        """Where the largest values are, counted in row order in each image: int64, shape of y."""
+        _, width = self.settings.kernel
+        places = 0
+        for axis, offset in ((0, self.argmax // width), (1, self.argmax % width)):
+            windows = np.arange(offset.shape[2 + axis]) * self.settings.stride[axis]
+            first = (windows - self.settings.padding[axis]).reshape([-1, 1] if axis == 0 else [-1])
+            place = first + offset.astype(np.int64) * self.settings.dilation[axis]
+            places = places * self.size[axis] + place
+        return places
 
     def backward(self, grad):
         return (MaxPool2dGrad(self.settings, self.argmax, self.size)(grad),)

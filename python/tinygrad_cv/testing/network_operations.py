@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_cv.engine import Tensor
+from tinygrad_cv.engine import Generator, Tensor
 from tinygrad_cv.optional import require
 from tinygrad_cv.testing.samples import Sample, calls, labelled, shapes
 from tinygrad_cv.testing.strategies import arrays
@@ -88,7 +88,83 @@ def scaled(*args: Any) -> Sampler:
     return sample
 
 
+def seeded(shape: Any) -> Sampler:
+    """One array, and a seed for what is dropped."""
+
+    def sample(draw: Draw, fn: Fn) -> Sample:
+        seed = draw(st.integers(0, 9))
+        x = draw(arrays(shape))
+        return Sample(lambda x: fn(x, 0.3, True, generator=Generator(seed)), (x,))
+
+    return sample
+
+
+def unpooled(draw: Draw, fn: Fn) -> Sample:
+    """Values and where they go: each place at most once."""
+    order = draw(st.permutations(range(16)))
+    indices = Tensor(np.array(order[:4]).reshape(1, 1, 2, 2))
+    return Sample(lambda x: fn(x, indices, 2), (draw(arrays((1, 1, 2, 2))),))
+
+
+def sampled(draw: Draw, fn: Fn) -> Sample:
+    """An image, and places whose pixels' borders are not near."""
+    mode, padding = (
+        draw(st.sampled_from(["bilinear", "bicubic"])),
+        draw(st.sampled_from(["zeros", "border", "reflection"])),
+    )
+    # the centres of 4 pixels are at -3/4, -1/4, 1/4 and 3/4; the edges at -1 and 1
+    steps = draw(arrays((1, 2, 2, 2), dtype="int64", low=-6, high=5))
+    grid = steps / 4 + 1 / 8 + draw(arrays((1, 2, 2, 2), low=-0.08, high=0.08))
+    image = draw(arrays((1, 1, 4, 4), low=-3, high=3))
+    return Sample(lambda x, g: fn(x, g, mode, padding), (image, grid))
+
+
+def looked_up(draw: Draw, fn: Fn) -> Sample:
+    """A table and indices. (The padding's row has a value and, by decree, no gradient.)"""
+    indices = Tensor(draw(arrays((2, 2), dtype="int64", low=0, high=2)))
+    return Sample(lambda w: fn(indices, w), (draw(arrays((3, 2))),))
+
+
+STRIDES = {"stride": st.sampled_from([1, 2])}
+
 SAMPLERS: dict[str, Sampler] = {
+    # convolution and pooling
+    "adaptive_avg_pool1d": calls((2, 5), (2,), (3,), (7,)),
+    "adaptive_avg_pool2d": calls((1, 1, 4, 5), (2,), ((3, 5),), ((4, None),)),
+    "adaptive_max_pool1d": calls((2, 5), (2,), (3,), distinct=True),
+    "adaptive_max_pool2d": calls((1, 1, 3, 4), (2,), ((1, 3),), distinct=True),
+    "affine_grid": calls((1, 2, 3), ((1, 1, 2, 3),), ((1, 1, 3, 1), True)),
+    "avg_pool1d": calls((2, 5), (2,), (3, 1, 1), (2, 3, 0, True)),
+    "conv1d": shapes([(2, 2, 4), (3, 2, 2), (3,)], [(1, 5), (2, 1, 3)], settings=STRIDES),
+    "conv_transpose1d": shapes([(2, 2, 3), (2, 1, 2), (1,)], settings=STRIDES),
+    "conv_transpose2d": shapes(
+        [(1, 2, 2, 2), (2, 1, 2, 2), (1,)], [(1, 2, 3), (1, 1, 1, 2)], settings=STRIDES
+    ),
+    "grid_sample": sampled,
+    "interpolate": calls(
+        (1, 1, 2, 3),
+        (3,),
+        ((3, 2), None, "bilinear"),
+        (None, 2.5, "bicubic"),
+        ((3, 4), None, "bilinear", True),
+        ((2, 2), None, "area"),
+    ),
+    "lp_pool1d": calls((2, 5), (2, 2), (3.0, 3, 1), low=0.3),
+    "lp_pool2d": calls((1, 1, 3, 4), (2, 2), (3.0, (2, 1), 1), low=0.3),
+    "max_pool1d": calls((2, 5), (2,), (3, 1, 1), (2, 1, 0, 2), distinct=True),
+    "max_unpool2d": unpooled,
+    "pixel_shuffle": calls((1, 4, 1, 2), (2,), (1,)),
+    "pixel_unshuffle": calls((1, 1, 2, 4), (2,), (1,)),
+    # attention and what trains
+    "alpha_dropout": seeded((2, 3)),
+    "dropout1d": seeded((2, 3, 2)),
+    "dropout2d": seeded((2, 2, 1, 2)),
+    "embedding": looked_up,
+    "scaled_dot_product_attention": shapes(
+        [(2, 3), (4, 3), (4, 2)],
+        [(1, 2, 2, 1), (1, 2, 3, 1), (1, 2, 3, 2)],
+        settings={"is_causal": st.booleans()},
+    ),
     # normalisation
     "batch_norm": batches,
     "group_norm": scaled(1),

@@ -1,0 +1,67 @@
+"""Resampling along one dimension: each output is a weighted sum of a few inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygrad_cv.engine.gate import UnaryGate
+
+
+class Resample(UnaryGate):
+    """y[o] = Σ over the taps of weight x[i] along a dimension; linear.
+
+    A tap is three arrays: outputs (each once), the inputs that they read (not decreasing) and the
+    weights. Local gradient: its transpose, ResampleGrad.
+    Shapes: x any; y as x, but `size` long in the dimension.
+    """
+
+    __slots__ = ("dim", "length", "size", "taps")
+
+    def __init__(self, dim, size, taps):
+        self.dim, self.size, self.taps = dim, size, taps
+
+    def forward(self, x):
+        self.saved = ()
+        self.length = x.shape[self.dim]
+        shape = (*x.shape[: self.dim], self.size, *x.shape[self.dim + 1 :])
+        y = np.zeros_like(x, shape=shape, order="C")
+        for outputs, inputs, weights in self.taps:
+            values = x.take(inputs, self.dim)
+            values *= along(weights, self.dim, x)
+            y[(slice(None),) * self.dim + (outputs,)] += values
+        return y
+
+    def backward(self, grad):
+        return (ResampleGrad(self.dim, self.length, self.taps)(grad),)
+
+
+class ResampleGrad(UnaryGate):
+    """gx[i] = Σ over the taps of weight grad[o]: the transpose of `Resample`."""
+
+    __slots__ = ("dim", "length", "size", "taps")
+
+    def __init__(self, dim, length, taps):
+        self.dim, self.length, self.taps = dim, length, taps
+
+    def forward(self, grad):
+        self.saved = ()
+        self.size = grad.shape[self.dim]
+        shape = (*grad.shape[: self.dim], self.length, *grad.shape[self.dim + 1 :])
+        gx = np.zeros_like(grad, shape=shape, order="C")
+        for outputs, inputs, weights in self.taps:
+            if not len(inputs):
+                continue
+            values = grad.take(outputs, self.dim)
+            values *= along(weights, self.dim, grad)
+            first = np.flatnonzero(np.diff(inputs, prepend=-1))  # where another input begins
+            sums = np.add.reduceat(values, first, axis=self.dim)
+            gx[(slice(None),) * self.dim + (inputs[first],)] += sums
+        return gx
+
+    def backward(self, gg):
+        return (Resample(self.dim, self.size, self.taps)(gg),)
+
+
+def along(weights, dim, x):
+    """Weights in the dtype of x, to be multiplied with it along a dimension."""
+    return weights.astype(x.dtype).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
