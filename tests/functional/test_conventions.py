@@ -518,6 +518,20 @@ def test_numpy_array_times_tensor(lib):
     assert x.grad.tolist() == [2, 4]
 
 
+def test_numpy_function_of_a_tensor(lib):
+    x = lib.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    y = np.sum(np.where(np.array([True, False]), np.square(x), 0.0), axis=1)
+    assert y.tolist() == [1, 9]
+    np.mean(y).backward()
+    assert x.grad.tolist() == [[1, 0], [3, 0]]
+
+
+def test_axis_and_keepdims_as_keywords(lib):
+    x = lib.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert x.sum(axis=0, keepdims=True).tolist() == [[4, 6]]
+    assert x.max(axis=1).indices.tolist() == [1, 1]
+
+
 def test_numpy_function_that_cannot_be_recorded(lib):
     x = lib.ones(2, requires_grad=True)
     with pytest.raises(TypeError, match=r"np\.arcsinh is not recorded"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -370,6 +371,19 @@ class Tensor:
             )
         return function(*inputs)
 
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        ours = array_functions.get(function)
+        if ours is not None:
+            try:
+                inspect.signature(ours).bind(*args, **kwargs)
+            except TypeError:
+                raise TypeError(
+                    f"np.{function.__name__} is not recorded for tensors with these arguments; use "
+                    "tinygrad_cv's own function or .detach().numpy()"
+                ) from None
+            return ours(*args, **kwargs)
+        return function(*_arrays(args), **_arrays(kwargs))
+
     def __dlpack__(self, **kwargs: Any) -> Any:
         if self.requires_grad:
             raise BufferError("__dlpack__: the tensor requires a gradient; use detach()")
@@ -406,6 +420,19 @@ class Tensor:
 
 # NumPy's ufuncs by name, and the function that does and records the same; filled by `functional`.
 ufuncs: dict[str, Callable[..., Any]] = {}
+# The same for NumPy's other functions; those that are missing here get arrays, see `__array__`.
+array_functions: dict[Any, Callable[..., Any]] = {}
+
+
+def _arrays(given: Any) -> Any:
+    """Arguments of a NumPy function with arrays in the place of tensors."""
+    if isinstance(given, Tensor):
+        return np.asarray(given)
+    if type(given) in (list, tuple):
+        return type(given)(_arrays(x) for x in given)
+    if isinstance(given, dict):
+        return {name: _arrays(x) for name, x in given.items()}
+    return given
 
 
 def wrap(array: Any, node: Gate | Leaf | None = None) -> Tensor:

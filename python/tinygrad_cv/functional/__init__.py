@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_cv.functional import inplace
+from tinygrad_cv.functional import inplace, numpy_names
 from tinygrad_cv.functional import properties as properties
 from tinygrad_cv.functional.activation import (
     celu,
@@ -515,3 +515,4 @@ __all__ = [
 ]
 
 inplace.attach()
+numpy_names.attach()
