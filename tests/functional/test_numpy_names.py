@@ -67,7 +67,9 @@ def test_other_numpy_functions_get_arrays_or_an_error():
 
 
 def test_arguments_that_are_not_recorded():
-    with pytest.raises(TypeError, match=r"np\.sum is not recorded for tensors with these arguments"):
+    with pytest.raises(
+        TypeError, match=r"np\.sum is not recorded for tensors with these arguments"
+    ):
         np.sum(tg.ones(2), where=[True, False])
     with pytest.raises(TypeError, match=r"np\.cumsum is not recorded"):
         np.cumsum(tg.ones(2), out=np.empty(2))
