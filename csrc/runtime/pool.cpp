@@ -16,11 +16,18 @@ namespace {
 
 constexpr size_t kAlign = 64;
 constexpr size_t kHuge = size_t(2) << 20;
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int64_t kDefaultLimit = 0;  // no reuse: a use after the free is seen
+#else
 constexpr int64_t kDefaultLimit = int64_t(2) << 30;
+#endif
 
 // Sizes are rounded up to one of eight steps between powers of two: at most 12.5 % is wasted, and
 // a step whose sizes vary a little (a last, smaller batch) still finds its blocks again.
 size_t size_class(size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+    return bytes > 0 ? bytes : 1;  // no slack: a write past the end is seen
+#endif
     if (bytes <= 1024) return 1024;
     const int top = 63 - __builtin_clzll(bytes - 1);
     const size_t step = size_t(1) << (top >= 3 ? top - 3 : 0);
@@ -75,8 +82,8 @@ void* pool_allocate(size_t bytes) {
             return block;
         }
     }
-    void* block = std::aligned_alloc(size >= kHuge ? kHuge : kAlign, size);
-    if (!block) throw std::bad_alloc();
+    void* block = nullptr;
+    if (posix_memalign(&block, size >= kHuge ? kHuge : kAlign, size) != 0) throw std::bad_alloc();
 #if defined(__linux__)
     if (size >= kHuge) madvise(block, size, MADV_HUGEPAGE);
 #endif

@@ -55,8 +55,8 @@ def test_an_unknown_instruction_set_is_refused():
 
 def hot_objects():
     """The object files that this extension was linked from, if its build folder is still there."""
-    build = HERE.parents[1] / "build"
-    found = {isa: sorted(build.glob(f"*/CMakeFiles/kernels_{isa}.dir/**/*.o")) for isa in ISAS}
+    build = Path(os.environ.get("SKBUILD_BUILD_DIR", HERE.parents[1] / "build"))
+    found = {isa: sorted(build.glob(f"**/kernels_{isa}.dir/**/*.o")) for isa in ISAS}
     return [(isa, path) for isa, paths in found.items() for path in paths]
 
 
