@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_cv.engine import anomaly, grad_mode, memory, recording, views, watch
 from tinygrad_cv.engine.memory import next_seq
 from tinygrad_cv.engine.promotion import promote, scalar_operand
+from tinygrad_cv.engine.shortcuts import shortcut
 from tinygrad_cv.engine.tensor import Leaf, Tensor, wrap
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def finish(gate: Gate, value: Any, parents: tuple[Gate | Leaf | None, ...]) -> T
     out.array = value if value.ndim else zero_dim(value)
     out.grad = None
     if watch.reasons:
-        return _finish_watched(gate, out, parents)
+        return finish_watched(gate, out, parents)
     for parent in parents:
         if parent is not None:
             gate.parents = parents
@@ -140,7 +141,7 @@ def finish(gate: Gate, value: Any, parents: tuple[Gate | Leaf | None, ...]) -> T
     return out
 
 
-def _finish_watched(gate: Gate, out: Tensor, parents: tuple[Gate | Leaf | None, ...]) -> Tensor:
+def finish_watched(gate: Gate, out: Tensor, parents: tuple[Gate | Leaf | None, ...]) -> Tensor:
     if anomaly.enabled():
         anomaly.check_value(gate, out.array)
     if not grad_mode.is_grad_enabled() or all(parent is None for parent in parents):
@@ -179,6 +180,7 @@ class UnaryGate(Gate):
 
     __slots__ = ()
 
+    @shortcut
     def __call__(self, x: Any) -> Any:
         if not isinstance(x, Tensor):
             self.parents = (None,)
@@ -189,7 +191,7 @@ class UnaryGate(Gate):
         out.array = value if value.ndim else zero_dim(value)
         out.grad = None
         if watch.reasons:
-            return _finish_watched(self, out, (node,))
+            return finish_watched(self, out, (node,))
         if node is not None:
             self.parents = (node,)
             self.seq = next_seq()
@@ -228,6 +230,7 @@ class BinaryGate(Gate):
 
     shapes: tuple[Any, Any]  # of the inputs, for gates that save neither; None for a number
 
+    @shortcut
     def __call__(self, a: Any, b: Any) -> Any:
         if isinstance(a, Tensor):
             x, node_a = a.array, a.node
@@ -258,7 +261,7 @@ class BinaryGate(Gate):
         out.array = value if value.ndim else zero_dim(value)
         out.grad = None
         if watch.reasons:
-            return _finish_watched(self, out, (node_a, node_b))
+            return finish_watched(self, out, (node_a, node_b))
         if node_a is not None or node_b is not None:
             self.parents = (node_a, node_b)
             self.seq = next_seq()

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from tinygrad_cv.engine.gate import Gate
 
 # Numbers gates and writes in one order; next() on a count is atomic.
-next_seq = itertools.count(1).__next__
+clock = itertools.count(1)
+next_seq = clock.__next__
 
 last_write = 0
 _writes: dict[int, tuple[weakref.ref[Any], int]] = {}
