@@ -4,7 +4,11 @@
 namespace tinygrad_cv {
 namespace {
 
-bool is_tensor(PyObject* object) { return PyObject_TypeCheck(object, engine.tensor); }
+// One made by Tensor.__new__ alone has empty slots: Python says so.
+bool is_tensor(PyObject* object) {
+    return PyObject_TypeCheck(object, engine.tensor) && slot(object, engine.array) != nullptr &&
+           slot(object, engine.node) != nullptr;
+}
 
 // A Python number that takes the dtype of the array beside it.
 bool weak_number(PyObject* number, PyObject* array) {

@@ -1,8 +1,6 @@
 // The object that stands before a Python function, and what it knows of the Python side.
 #include "engine/shortcut.h"
 
-#include <structmember.h>
-
 #include <cstddef>
 #include <cstring>
 #include <stdexcept>

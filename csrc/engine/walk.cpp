@@ -42,6 +42,36 @@ bool is_gate(PyObject* node) {
     return PyObject_TypeCheck(node, reinterpret_cast<PyTypeObject*>(engine.gate));
 }
 
+// As gate.py: release and _has_arrays.
+bool has_arrays(PyObject* value) {
+    if (value == nullptr) return false;
+    if (PyTuple_Check(value) || PyList_Check(value)) {
+        PyObject** items = PySequence_Fast_ITEMS(value);
+        return std::any_of(items, items + PySequence_Fast_GET_SIZE(value), has_arrays);
+    }
+    return PyObject_TypeCheck(value, py::detail::npy_api::get().PyArray_Type_);
+}
+
+void let_go(PyObject* gate) {
+    PyObject* saved = slot(gate, engine.saved);
+    bool held = saved == nullptr || !PyTuple_CheckExact(saved) || PyTuple_GET_SIZE(saved) > 0;
+    if (trusted(gate)) {
+        // Each class has the table of its own __slots__.
+        for (PyTypeObject* type = Py_TYPE(gate); reinterpret_cast<PyObject*>(type) != engine.gate;
+             type = type->tp_base) {
+            for (const PyMemberDef* m = type->tp_members; m != nullptr && m->name != nullptr; ++m) {
+                if (!has_arrays(slot(gate, m->offset))) continue;
+                set_slot(gate, m->offset, nullptr);
+                held = true;
+            }
+        }
+    }
+    if (!held) return;
+    set_slot(gate, engine.saved, new_reference(Py_None));
+    set_slot(gate, engine.parents, PyTuple_New(0));
+    set_slot(gate, engine.extra, new_reference(Py_None));
+}
+
 class Walk {
 public:
     Walk(PyObject* grads, bool retain) : grads_(grads), retain_(retain) {}
@@ -74,7 +104,7 @@ private:
             PyObject* part = PyTuple_GET_ITEM(parts.ptr(), i);
             if (parent != Py_None && part != Py_None) hand_over(parent, part);
         }
-        if (!retain_) release(gate.ptr());
+        if (!retain_) let_go(gate.ptr());
     }
 
     // The gate's gradient, out of the dict.
@@ -88,7 +118,8 @@ private:
         static PyObject* const backward = PyUnicode_InternFromString("backward");
         PyObject* gate = entry.gate;
         PyObject* args[] = {gate, grad.ptr()};
-        if (slot(gate, engine.extra) == Py_None && slot(gate, engine.saved) != Py_None &&
+        PyObject* saved = slot(gate, engine.saved);
+        if (slot(gate, engine.extra) == Py_None && saved != nullptr && saved != Py_None &&
             entry.seq > last_write_ && trusted(gate)) {
             return own(PyObject_VectorcallMethod(backward, args, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET,
                                                  nullptr));
@@ -115,12 +146,6 @@ private:
         if (PyDict_SetItem(grads_, parent, sum.ptr()) < 0) throw py::error_already_set();
     }
 
-    static void release(PyObject* gate) {
-        set_slot(gate, engine.saved, new_reference(Py_None));
-        set_slot(gate, engine.parents, PyTuple_New(0));
-        set_slot(gate, engine.extra, new_reference(Py_None));
-    }
-
     PyObject* grads_;
     const bool retain_;
     int64_t last_write_ = 0;
@@ -144,8 +169,14 @@ PyObject* walk(PyObject* const* args, Py_ssize_t count) {
     return new_reference(Py_None);
 }
 
+PyObject* release(PyObject* const* args, Py_ssize_t count) {
+    if (count != 1 || !is_gate(args[0])) return nullptr;
+    let_go(args[0]);
+    return new_reference(Py_None);
+}
+
 }  // namespace
 
-const FastFunction walk_functions[1] = {{"walk", walk}};
+const FastFunction walk_functions[2] = {{"walk", walk}, {"release", release}};
 
 }  // namespace tinygrad_cv

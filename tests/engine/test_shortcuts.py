@@ -230,6 +230,26 @@ def test_plain_python_is_left_again():
     assert _core.use_shortcuts(True) is True
 
 
+def test_an_empty_tensor_is_an_error_and_no_crash():
+    empty = tg.Tensor.__new__(tg.Tensor)
+    with pytest.raises(AttributeError, match="array"):
+        empty.neg()
+    with pytest.raises(AttributeError, match="array"):
+        tg.tensor([1.0]) * empty
+
+
+def test_a_gate_that_forgot_to_save_is_an_error_and_no_crash():
+    class Forgetful(UnaryGate):
+        __slots__ = ()
+        forward = lambda self, x: x * 2  # noqa: E731
+        backward = lambda self, grad: (grad,)  # noqa: E731
+
+    Forgetful.trusted = True
+    y = Forgetful()(tg.tensor([1.0], requires_grad=True))
+    with pytest.raises(AttributeError, match="saved"):
+        y.backward()
+
+
 # Memory
 
 

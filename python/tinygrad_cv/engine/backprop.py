@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_cv.engine import anomaly, memory, watch
-from tinygrad_cv.engine.gate import Gate, finish_watched, saved_as_tensors, zero_dim
+from tinygrad_cv.engine.gate import (
+    Gate,
+    check_gradient,
+    finish_watched,
+    release,
+    saved_as_tensors,
+    zero_dim,
+)
 from tinygrad_cv.engine.grad_mode import enable_grad, is_grad_enabled
 from tinygrad_cv.engine.masking import below_mask, whole_pass
 from tinygrad_cv.engine.shortcuts import connect, shortcut
@@ -260,9 +267,7 @@ def _walk(
             else:
                 grads[parent] += part
         if not retain_graph:
-            gate.saved = None
-            gate.parents = ()
-            gate.extra = None
+            release(gate)
 
 
 def step(gate: Gate, grad: Any) -> tuple[Any, ...]:
@@ -316,6 +321,10 @@ def _checked(gate: Gate, parts: Any) -> tuple[Any, ...]:
             f"{name}.backward returned {len(parts)} gradients but the gate has "
             f"{len(gate.parents)} inputs; return one for each, None where there is none"
         )
+    shapes = gate.extra.shapes if gate.extra is not None else None
+    for position, (parent, part) in enumerate(zip(gate.parents, parts, strict=True)):
+        if shapes is not None and parent is not None and part is not None:
+            check_gradient(f"{name}.backward", position, part, shapes[position])
     return tuple(parts)
 
 
