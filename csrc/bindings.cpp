@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "bindings/array.h"
+#include "engine/shortcut.h"
 #include "simd/dispatch.h"
 
 PYBIND11_MODULE(_core, m) {
@@ -25,4 +26,5 @@ PYBIND11_MODULE(_core, m) {
     bind_distance(m);
     bind_conv(m);
     bind_pool(m);
+    bind_shortcuts(m);
 }

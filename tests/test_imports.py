@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "config": {"_core"},
     "_openmp": set(),
     "backends": {"_core"},
-    "engine": set(),
+    "engine": {"_core"},
     "gates": {"engine", "backends"},
     "functional": {"gates", "engine", "backends"},
     "linalg": {"functional"},

@@ -1,5 +1,5 @@
 // NumPy arrays at the border: views of arguments without copy or cast, and outputs from the pool.
-// Only the files of csrc/bindings and bindings.cpp include pybind11.
+// Only the files of csrc/bindings, csrc/engine and bindings.cpp include pybind11.
 #pragma once
 
 #include <pybind11/numpy.h>

@@ -23,6 +23,12 @@ def avg_pool2d_backward(grad: typing.Any, size: tuple[typing.SupportsInt | typin
     
     gx spreads each gradient over its window, divided as the forward pass divided.
     """
+def connect_engine(names: dict) -> None:
+    """
+    connect_engine(names: dict) -> None
+    
+    Says which classes and functions the graph is made of, and switches shortcuts on.
+    """
 def conv2d(x: typing.Any, w: typing.Any, bias: typing.Any, settings: tuple, relu: bool = False) -> numpy.ndarray:
     """
     conv2d(x, w, bias, settings, relu=False) -> ndarray
@@ -145,6 +151,18 @@ def set_float32_precision(precision: str) -> None:
 def set_num_threads(threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
     set_num_threads(threads: int) -> None
+    """
+def shortcut(plain: collections.abc.Callable) -> typing.Any:
+    """
+    shortcut(plain: Callable) -> Callable
+    
+    The Python function with C++ before it for the usual case; its __qualname__ says which.
+    """
+def use_shortcuts(mode: bool) -> bool:
+    """
+    use_shortcuts(mode: bool) -> bool
+    
+    Switches them on or off, in all threads; gives what was before.
     """
 __version__: str = '0.1.0'
 compiler: str = 'gcc 12.2.0'

@@ -95,6 +95,15 @@ def test_mistakes_are_named():
         def backward(ctx, grad):
             return grad
 
+    class Cut(Function):
+        @staticmethod
+        def forward(ctx, factor, x):
+            return factor * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return None, grad[:1]
+
     x = tg.ones(2, requires_grad=True)
     with pytest.raises(TypeError, match=r"Two\.forward must give one tensor, got tuple"):
         Two.apply(x)
@@ -102,5 +111,10 @@ def test_mistakes_are_named():
         Other.apply(x)
     with pytest.raises(RuntimeError, match="returned 1 gradients but forward takes 2 arguments"):
         Few.apply(x, x).sum().backward()
+    with pytest.raises(
+        RuntimeError,
+        match=r"Cut\.backward returned a gradient of shape \(1,\) for input 1, which has .* \(2,\)",
+    ):
+        Cut.apply(2.0, x * 3).sum().backward()
     with pytest.raises(NotImplementedError, match="static forward"):
         Function.apply(x)

@@ -284,7 +284,9 @@ def test_a_saved_input_that_was_changed_is_an_error():
     x = tg.tensor([1.0, 2.0], requires_grad=True)
     y = squares(x)
     write(x, 7)
-    with pytest.raises(RuntimeError, match=r"Mul saved its input 0, of shape \(2,\), and it was"):
+    with pytest.raises(
+        RuntimeError, match=r"Mul saved its input 0, of shape \(2,\), a leaf, and it was"
+    ):
         y.backward()
 
 
@@ -294,6 +296,27 @@ def test_a_saved_output_that_was_changed_is_an_error():
     write(y, 7)
     with pytest.raises(RuntimeError, match="Exp saved its output, of shape"):
         tg.grad(y.sum(), x)
+
+
+def test_the_error_tells_the_tensor_and_under_anomaly_detection_the_line():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    y = x.exp()
+    with tg.detect_anomaly():
+        product = x * y
+    write(y, 7)
+    seq, stamp = product.gate.seq, memory.last_write
+    with pytest.raises(
+        RuntimeError,
+        match=rf"Mul saved its input 1, of shape \(2,\), the result of Exp, .* afterwards "
+        rf"\(the gate is number {seq}, the write {stamp}\); .*; the gate was made at "
+        r".*test_memory\.py:\d+ in test_the_error_tells",
+    ):
+        product.sum().backward()
+    constant = tg.tensor([3.0, 4.0])
+    product = x * constant
+    write(constant, 7)
+    with pytest.raises(RuntimeError, match=r"its input 1, .*, a tensor without gradient"):
+        product.sum().backward()
 
 
 def test_a_write_through_a_view_is_a_write():

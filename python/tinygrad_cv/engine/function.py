@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tinygrad_cv.engine.gate import OUT, Gate, finish
+from tinygrad_cv.engine.gate import OUT, Gate, check_gradient, finish
 from tinygrad_cv.engine.grad_mode import no_grad
 from tinygrad_cv.engine.tensor import Tensor, wrap
 
@@ -37,15 +37,13 @@ class Context:
 class _FunctionGate(Gate):
     """The gate of one `Function.apply`."""
 
-    __slots__ = (
-        "ctx",
-        "function",
-        "places",
-        "saved_from",
-    )  # places: of tensors among the arguments
+    __slots__ = ("ctx", "function", "places", "saved_from", "shapes")
 
-    def __init__(self, function: type[Function], ctx: Context, places: list[int]) -> None:
-        self.function, self.ctx, self.places = function, ctx, places
+    # places: of tensors among the arguments; shapes: theirs
+    def __init__(
+        self, function: type[Function], ctx: Context, places: list[int], shapes: list[Any]
+    ) -> None:
+        self.function, self.ctx, self.places, self.shapes = function, ctx, places, shapes
 
     def backward(self, grad: Any) -> tuple[Any, ...]:
         recording = isinstance(grad, Tensor)
@@ -61,6 +59,9 @@ class _FunctionGate(Gate):
                 f"takes {count} arguments; return one for each, None where there is none"
             )
         chosen = [parts[place] for place in self.places]
+        for place, part, shape in zip(self.places, chosen, self.shapes, strict=True):
+            if part is not None:
+                check_gradient(f"{self.function.__name__}.backward", place, part, shape)
         return tuple([part if part is None or recording else part.array for part in chosen])
 
 
@@ -129,8 +130,8 @@ class Function:
             raise TypeError(
                 f"{cls.__name__}.forward must give one tensor, got {type(out).__name__}"
             )
-        gate = cls._gate(cls, ctx, places)  # type: ignore[call-arg]
         inputs = [args[place] for place in places]
+        gate = cls._gate(cls, ctx, places, [x.shape for x in inputs])  # type: ignore[call-arg]
         kept = ctx._saved
         gate.saved = tuple([None if x is None else x.array for x in kept])
         gate.saved_from = tuple([_source(cls.__name__, x, inputs, out) for x in kept])  # type: ignore[misc]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from tinygrad_cv.engine.gate import Gate
 
 # Numbers gates and writes in one order; next() on a count is atomic.
-next_seq = itertools.count(1).__next__
+clock = itertools.count(1)
+next_seq = clock.__next__
 
 last_write = 0
 _writes: dict[int, tuple[weakref.ref[Any], int]] = {}
@@ -60,10 +61,23 @@ def check_saved(gate: Gate) -> None:
         write = _writes.get(id(owner(value)))
         if write is not None and write[1] > gate.seq:
             what = "its output" if source < 0 else f"its input {source}"
+            made_at = gate.extra.made_at if gate.extra is not None else None
             raise RuntimeError(
-                f"backward: {type(gate).__name__} saved {what}, of shape {tuple(value.shape)}, and "
-                "it was changed in place afterwards; change a clone() instead, or after backward"
+                f"backward: {type(gate).__name__} saved {what}, of shape {tuple(value.shape)}"
+                f"{_origin(gate, source)}, and it was changed in place afterwards (the gate is "
+                f"number {gate.seq}, the write {write[1]}); change a clone() instead, or after "
+                "backward" + (f"; the gate was made at {made_at}" if made_at else "")
             )
+
+
+def _origin(gate: Gate, source: int) -> str:
+    """Which tensor an input of the gate was, for the message above."""
+    if source < 0:
+        return ""
+    parent = gate.parents[source]
+    if parent is None:
+        return ", a tensor without gradient"
+    return f", the result of {type(parent).__name__}" if parent.seq else ", a leaf"
 
 
 class _Shared:

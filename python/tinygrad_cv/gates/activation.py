@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_cv.engine.gate import OUT, BinaryGate, UnaryGate
 from tinygrad_cv.engine.masking import below_mask
+from tinygrad_cv.engine.shortcuts import shortcut
 from tinygrad_cv.gates.broadcast import unbroadcast
 from tinygrad_cv.gates.chain import Keep, ZeroOr, array_of, chain, quiet
 from tinygrad_cv.gates.choice import Where
@@ -70,9 +71,15 @@ class Tanh(UnaryGate):
 
     def backward(self, grad):
         (y,) = self.saved
-        if below_mask.get():
-            return (ZeroOr()(grad, 1 - y * y),)
-        return (grad - grad * y * y,)  # a number on the left costs twice as much as an array
+        return (tanh_backward(grad, y),)
+
+
+@shortcut
+def tanh_backward(grad, y):
+    """grad (1 - y^2), which is 0 below a mask where grad is."""
+    if below_mask.get():
+        return ZeroOr()(grad, 1 - y * y)
+    return grad - grad * y * y  # a number on the left costs twice as much as an array
 
 
 class LeakyRelu(UnaryGate):

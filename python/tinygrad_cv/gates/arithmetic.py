@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_cv.engine.gate import OUT, BinaryGate, Gate, UnaryGate
-from tinygrad_cv.engine.masking import below_mask
 from tinygrad_cv.gates.broadcast import unbroadcast
 from tinygrad_cv.gates.chain import Keep, ZeroOr, ZeroOver, Zeros, array_of, chain, quiet
 from tinygrad_cv.gates.exponential import Log
-
-_below_mask = below_mask.get
+from tinygrad_cv.gates.operators import add, multiply, subtract
 
 
 class Add(BinaryGate):
@@ -21,7 +19,7 @@ class Add(BinaryGate):
     def forward(self, a, b):
         self.saved = ()
         self.shapes = getattr(a, "shape", None), getattr(b, "shape", None)
-        return a + b
+        return add(a, b)
 
     def backward(self, grad):
         shape_a, shape_b = self.shapes
@@ -42,7 +40,7 @@ class Sub(BinaryGate):
     def forward(self, a, b):
         self.saved = ()
         self.shapes = getattr(a, "shape", None), getattr(b, "shape", None)
-        return a - b
+        return subtract(a, b)
 
     def backward(self, grad):
         shape_a, shape_b = self.shapes
@@ -61,19 +59,14 @@ class Mul(BinaryGate):
 
     def forward(self, a, b):
         self.saved = a, b
-        return a * b
+        return multiply(a, b)
 
     def backward(self, grad):
         a, b = self.saved
         node_a, node_b = self.parents
-        if _below_mask():
-            return (
-                None if node_a is None else unbroadcast(ZeroOr()(grad, b), a.shape),
-                None if node_b is None else unbroadcast(ZeroOr()(grad, a), b.shape),
-            )
         return (
-            None if node_a is None else unbroadcast(grad * b, a.shape),
-            None if node_b is None else unbroadcast(grad * a, b.shape),
+            None if node_a is None else unbroadcast(chain(grad, b), a.shape),
+            None if node_b is None else unbroadcast(chain(grad, a), b.shape),
         )
 
 

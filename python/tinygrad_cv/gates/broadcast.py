@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_cv.engine.gate import UnaryGate, ViewGate
+from tinygrad_cv.engine.shortcuts import shortcut
 
 
+@shortcut
 def unbroadcast(grad, shape):
     """Sum a gradient back to the shape that its operand had before it was broadcast."""
     return grad if grad.shape == shape else SumTo(shape)(grad)
