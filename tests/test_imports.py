@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "gates": {"engine", "backends"},
     "functional": {"gates", "engine", "backends"},
     "linalg": {"functional"},
-    "autograd": {"engine"},
+    "autograd": {"engine", "testing"},
     "cuda": {"engine"},
     "serialization": {"engine", "files", "optional"},
     "nn": {"functional", "engine"},

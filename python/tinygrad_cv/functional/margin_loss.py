@@ -120,7 +120,7 @@ def multiclass_svm_loss(scores: Tensor, y: Tensor, delta: float = 1.0) -> Tensor
 
 
 def hinge_embedding_loss(
-    input: Tensor, target: Tensor, *, margin: float = 1.0, reduction: str = "mean"
+    input: Tensor, target: Tensor, margin: float = 1.0, *, reduction: str = "mean"
 ) -> Tensor:
     """x where the target is 1, max(0, margin - x) where it is -1.
 
@@ -141,8 +141,8 @@ def margin_ranking_loss(
     input1: Tensor,
     input2: Tensor,
     target: Tensor,
-    *,
     margin: float = 0.0,
+    *,
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, margin - t (x1 - x2)): for t = 1 the first should be larger, for -1 the second.
@@ -180,8 +180,8 @@ def cosine_embedding_loss(
     input1: Tensor,
     input2: Tensor,
     target: Tensor,
-    *,
     margin: float = 0.0,
+    *,
     reduction: str = "mean",
 ) -> Tensor:
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1.
@@ -218,11 +218,11 @@ def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
     negative: Tensor,
-    *,
     margin: float = 1.0,
     p: float = 2.0,
     eps: float = 1e-6,
     swap: bool = False,
+    *,
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the `pairwise_distance`.

@@ -274,6 +274,7 @@ NOT_DIFFERENTIABLE = frozenset(
         "rand",
         "rand_like",
         "randint",
+        "randint_like",
         "randn",
         "randn_like",
         "randperm",
