@@ -356,7 +356,7 @@ def padded(draw: Draw, fn: Fn) -> Sample:
             [
                 ("constant", (1, 2)),
                 ("constant", (0, -1, 2, 1)),
-                ("reflect", (1, 2)),
+                ("reflect", (1, 2, 0, 1)),
                 ("replicate", (2, 1, 0, 1)),
                 ("circular", (1, 1, 2, 0)),
             ]
