@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_cv as tg
-from tinygrad_cv import functional
 from tinygrad_cv.testing import registry
 from tinygrad_cv.testing.operations import SAMPLERS
 
@@ -34,7 +33,7 @@ class Both:
 
     def __init__(self, op, torch, dtype):
         self.op, self.torch, self.dtype = op, torch, dtype
-        self.ours = getattr(functional, op, None) or getattr(tg.Tensor, op.removeprefix("Tensor."))
+        self.ours = registry.implementation(op)
         self.theirs = torchs(op, torch)
         self.want, self.leaves = None, []
 
@@ -64,6 +63,12 @@ def torchs(op, torch):
     """PyTorch's function for an operation; a method where that is nearer to ours."""
     if op == "__getitem__":
         return item
+    if op == "Tensor.__setitem__":
+        return written
+    if op.startswith("linalg."):
+        return getattr(torch.linalg, op.removeprefix("linalg."))
+    if op in ("Tensor.T", "Tensor.mT"):
+        return lambda x: getattr(x, op.removeprefix("Tensor."))
     name = op.removeprefix("Tensor.")
     places = [torch.nn.functional, torch.Tensor, torch]
     if op != name:
@@ -95,6 +100,13 @@ def item(x, key):
         keys.append(part)
         dim += part is not None
     return x[tuple(keys)]
+
+
+def written(x, key, value):
+    """A copy of x with x[key] = value, as the sample's call makes one of ours."""
+    out = x.clone()
+    out[key] = value
+    return out
 
 
 def tame(op, x):
