@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "gates": {"engine", "backends"},
     "functional": {"gates", "engine", "backends"},
     "linalg": {"functional"},
-    "autograd": {"engine"},
+    "autograd": {"engine", "testing"},
     "cuda": {"engine"},
     "serialization": {"engine", "files", "optional"},
     "nn": {"functional", "engine"},
@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "models": {"nn", "functional", "engine"},
     "data": {"engine", "files", "optional"},
     "utils": {"data", "engine"},
-    "testing": {"functional", "engine", "optional"},
+    "testing": {"functional", "engine", "linalg", "optional"},
     "training": {
         "models", "nn", "optim", "data", "functional", "engine", "files", "serialization",
         "optional",

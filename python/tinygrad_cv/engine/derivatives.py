@@ -174,6 +174,9 @@ def hvp(
     return _detached(value, create_graph), _like(inputs, product)
 
 
+vhp = hvp  # PyTorch's name for v^T H, which is H v: a Hessian is symmetric
+
+
 def jacobian(
     func: Callable[..., Any], inputs: Tensors, create_graph: bool = False, strict: bool = False
 ) -> Any:

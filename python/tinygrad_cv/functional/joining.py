@@ -93,8 +93,7 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
     return cat([x if x.ndim > 1 else x.reshape(1, -1) for x in _tensors("vstack", tensors)])
 
 
-@tensor_method()
-def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of pieces along `dim`: all of one length (the last may be shorter), or of given lengths.
 
     Raises
@@ -102,10 +101,10 @@ def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Ten
     ValueError
         A length of 0 for a dimension that is not, or lengths that do not add up.
     """
-    if not input.array.ndim:
+    if not tensor.array.ndim:
         raise ValueError("split: a 0-d tensor cannot be split")
-    axis = dim_index("split", dim, input.array.ndim)
-    length = input.shape[axis]
+    axis = dim_index("split", dim, tensor.array.ndim)
+    length = tensor.shape[axis]
     if isinstance(split_size_or_sections, (int, np.integer)):
         size = int(split_size_or_sections)
         if size < 0 or (size == 0 and length):
@@ -117,14 +116,22 @@ def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Ten
         if sum(lengths) != length or min(lengths, default=0) < 0:
             raise ValueError(
                 f"split: lengths {lengths} do not add up to {length}, dimension {axis} of "
-                f"{input.shape}"
+                f"{tensor.shape}"
             )
     pieces = []
     start = 0
     for n in lengths:
-        pieces.append(narrow(input, axis, start, n))
+        pieces.append(narrow(tensor, axis, start, n))
         start += n
     return tuple(pieces)
+
+
+def _split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    return split(self, split_size, dim)
+
+
+_split.__doc__ = split.__doc__
+Tensor.split = _split  # type: ignore[attr-defined]  # the method calls its argument split_size
 
 
 @tensor_method()
@@ -195,7 +202,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
 
 
 @tensor_method()
-def repeat(input: Tensor, *sizes: Any) -> Tensor:
+def repeat(input: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
     """The tensor repeated along each dimension as often as `sizes` says, new ones in front.
 
     Raises
@@ -203,7 +210,7 @@ def repeat(input: Tensor, *sizes: Any) -> Tensor:
     ValueError
         Fewer sizes than dimensions, or a negative one.
     """
-    times = ints("repeat", sizes)
+    times = ints("repeat", sizes, repeats)
     shape = input.shape
     if len(times) < len(shape) or min(times, default=0) < 0:
         raise ValueError(
@@ -216,9 +223,9 @@ def repeat(input: Tensor, *sizes: Any) -> Tensor:
 
 
 @tensor_method()
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *sizes: Any, dims: Any = None) -> Tensor:
     """As `repeat`, but ones are put before sizes that are fewer than the dimensions."""
-    times = ints("tile", dims)
+    times = ints("tile", sizes, dims)
     return repeat(input, (1,) * (input.array.ndim - len(times)) + times)
 
 
@@ -247,18 +254,18 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Te
 
 
 @tensor_method()
-def flip(input: Tensor, *dims: Any) -> Tensor:
-    """A copy with the order reversed along `dims`.
+def flip(input: Tensor, *axes: Any, dims: Any = None) -> Tensor:
+    """A copy with the order reversed along `dims`: ``flip(0, 1)``, ``flip((0, 1))``.
 
     Raises
     ------
     ValueError
         A dimension named twice.
     """
-    axes = tuple([dim_index("flip", d, input.array.ndim) for d in ints("flip", dims)])
-    if len({*axes}) != len(axes):
-        raise ValueError(f"flip: dims {axes} name a dimension twice")
-    return gates.Flip(axes if input.array.ndim else ())(input)
+    named = tuple([dim_index("flip", d, input.array.ndim) for d in ints("flip", axes, dims)])
+    if len({*named}) != len(named):
+        raise ValueError(f"flip: dims {named} name a dimension twice")
+    return gates.Flip(named if input.array.ndim else ())(input)
 
 
 @tensor_method()

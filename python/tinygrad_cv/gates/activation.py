@@ -149,7 +149,9 @@ class Elu(UnaryGate):
     def backward(self, grad):
         (x,) = self.saved
         above = array_of(x) > 0
-        slope = Exp()(Keep(~above)(x) / self.width) * (self.alpha * self.scale / self.width)
+        # At 0 the slope is that of below, but its own slope, as in PyTorch, is 0.
+        under = ~(array_of(x) >= 0)
+        slope = Exp()(Keep(under)(x) / self.width) * (self.alpha * self.scale / self.width)
         return (chain(grad, Where(above)(self.scale, slope)),)
 
 

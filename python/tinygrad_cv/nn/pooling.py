@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv import functional as F
 from tinygrad_cv.nn.module import Module
@@ -18,8 +18,8 @@ class MaxPool2d(Module):
 
     Parameters
     ----------
-    kernel_size, stride, padding, dilation, ceil_mode
-        As `functional.max_pool2d`.
+    kernel_size, stride, padding, dilation, return_indices, ceil_mode
+        As `functional.max_pool2d`; with `return_indices` the places of the values are given too.
 
     Notes
     -----
@@ -39,17 +39,24 @@ class MaxPool2d(Module):
         stride: int | Pair | None = None,
         padding: int | Pair = 0,
         dilation: int | Pair = 1,
-        *,
+        return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
         super().__init__()
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding, self.dilation, self.ceil_mode = padding, dilation, ceil_mode
+        self.return_indices = return_indices
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Any:
         return F.max_pool2d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+            self.return_indices,
         )
 
     def extra_repr(self) -> str:

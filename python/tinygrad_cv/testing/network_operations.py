@@ -148,6 +148,7 @@ SAMPLERS: dict[str, Sampler] = {
         (None, 2.5, "bicubic"),
         ((3, 4), None, "bilinear", True),
         ((2, 2), None, "area"),
+        ((2, 2), None, "bilinear", None, None, True),
     ),
     "lp_pool1d": calls((2, 5), (2, 2), (3.0, 3, 1), low=0.3),
     "lp_pool2d": calls((1, 1, 3, 4), (2, 2), (3.0, (2, 1), 1), low=0.3),
