@@ -25,4 +25,8 @@ PYBIND11_MODULE(_core, m) {
     bind_distance(m);
     bind_conv(m);
     bind_pool(m);
+    bind_elementwise(m);
+    bind_norm(m);
+    bind_loss(m);
+    bind_optim(m);
 }
