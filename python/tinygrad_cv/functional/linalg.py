@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv.engine import promotion
 from tinygrad_cv.engine.tensor import Tensor, from_numpy
 from tinygrad_cv.functional.arithmetic import add, mul
 from tinygrad_cv.functional.methods import tensor_method
 from tinygrad_cv.gates import matmul as gates
+
+if TYPE_CHECKING:
+    from tinygrad_cv.engine.gate import Gate
 
 
 def _operands(where: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
@@ -223,6 +226,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     ValueError
         Shapes that do not fit.
     """
+    return affine(input, weight, bias, gates.Linear())
+
+
+def affine(input: Tensor, weight: Tensor, bias: Tensor | None, gate: Gate) -> Tensor:
+    """What `linear` checks, and the gate that computes it."""
     if weight.ndim != 2:
         raise ValueError(f"linear: weight must have shape (out, in), got {weight.shape}")
     if not input.ndim or input.shape[-1] != weight.shape[1]:
@@ -238,9 +246,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     input, weight = _operands("linear", input, weight)
     rows = input if input.ndim == 2 else input.reshape(-1, input.shape[-1])
     if bias is None:
-        out = gates.Linear()(rows, weight)
+        out: Tensor = gate(rows, weight)
     else:
         if bias.array.dtype != rows.array.dtype:
             raise TypeError(f"linear: bias is {bias.dtype} but input {rows.dtype}")
-        out = gates.Linear()(rows, weight, bias)
+        out = gate(rows, weight, bias)
     return out if input.ndim == 2 else out.reshape(*input.shape[:-1], weight.shape[0])
