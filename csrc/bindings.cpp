@@ -27,4 +27,8 @@ PYBIND11_MODULE(_core, m) {
     bind_conv(m);
     bind_pool(m);
     bind_shortcuts(m);
+    bind_elementwise(m);
+    bind_norm(m);
+    bind_loss(m);
+    bind_optim(m);
 }

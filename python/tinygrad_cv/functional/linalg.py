@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from tinygrad_cv.engine.tensor import Tensor, from_numpy, wrap
 from tinygrad_cv.functional.arithmetic import add, mul
 from tinygrad_cv.functional.methods import require_float, tensor_method
 from tinygrad_cv.gates import matmul as gates
+
+if TYPE_CHECKING:
+    from tinygrad_cv.engine.gate import Gate
 
 
 def _operands(a: Any, b: Any) -> tuple[Tensor, Tensor]:
@@ -235,6 +238,21 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     ValueError
         Shapes that do not fit.
     """
+    if weight.ndim == 1:
+        return _one_output(input, weight, bias)
+    return affine(input, weight, bias, gates.Linear())
+
+
+def _one_output(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """`linear` for a weight of shape (in,): one score a row."""
+    _check_affine(input, weight, bias)
+    input, weight = _operands(input, weight)
+    require_float("linear", input)
+    score = matmul(input, weight)
+    return score if bias is None else add(score, bias)
+
+
+def _check_affine(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     if weight.ndim not in (1, 2):
         raise ValueError(f"linear: weight must have shape (out, in) or (in,), got {weight.shape}")
     if not input.ndim or input.shape[-1] != weight.shape[-1]:
@@ -247,16 +265,18 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"linear: bias has shape {bias.shape} but weight {weight.shape} expects "
             f"{weight.shape[:-1]}"
         )
+
+
+def affine(input: Tensor, weight: Tensor, bias: Tensor | None, gate: Gate) -> Tensor:
+    """What `linear` checks, and the gate that computes it."""
+    _check_affine(input, weight, bias)
     input, weight = _operands(input, weight)
     require_float("linear", input)
-    if weight.ndim == 1:
-        score = matmul(input, weight)
-        return score if bias is None else add(score, bias)
     rows = input if input.ndim == 2 else input.reshape(-1, input.shape[-1])
     if bias is None:
-        out = gates.Linear()(rows, weight)
+        out: Tensor = gate(rows, weight)
     else:
         if bias.array.dtype != rows.array.dtype:
             raise TypeError(f"linear: bias is {bias.dtype} but input {rows.dtype}")
-        out = gates.Linear()(rows, weight, bias)
+        out = gate(rows, weight, bias)
     return out if input.ndim == 2 else out.reshape(*input.shape[:-1], weight.shape[0])

@@ -13,7 +13,7 @@ from tinygrad_cv.functional.choice import masked_fill
 from tinygrad_cv.functional.loss_reduction import check_reduction, floats_of, reduced
 from tinygrad_cv.functional.methods import require_float
 from tinygrad_cv.gates.indexing import Take
-from tinygrad_cv.gates.loss import Pick
+from tinygrad_cv.gates.loss import CrossEntropy, Pick
 
 
 def cross_entropy(
@@ -78,6 +78,10 @@ def cross_entropy(
     if target.dtype.kind == "f":
         return _of_probabilities(input, dim, target, weight, reduction, label_smoothing)
     labels = _labels(where, input, dim, target, ignore_index)
+    if label_smoothing == 0.0 and _has_kernel(input, weight):
+        factors = None if weight is None else weight.array
+        labels = labels.astype(np.int64, copy=False)
+        return CrossEntropy(labels, factors, ignore_index, reduction)(input)
     scores = log_softmax(input, dim)
     loss, factors = _likelihood(scores, dim, labels, weight, ignore_index)
     if label_smoothing > 0.0:
@@ -116,6 +120,17 @@ def nll_loss(
     labels = _labels("nll_loss", input, dim, target, ignore_index)
     loss, factors = _likelihood(input, dim, labels, weight, ignore_index)
     return _reduced(loss, reduction, factors)
+
+
+def _has_kernel(input: Tensor, weight: Tensor | None) -> bool:
+    """Whether the scores are what the kernel takes: rows of float32 or float64."""
+    dtype = input.array.dtype
+    return (
+        input.ndim == 2
+        and input.shape[1] > 0
+        and dtype.char in "fd"
+        and (weight is None or weight.array.dtype == dtype)
+    )
 
 
 def labels_of(where: str, input: Tensor, target: Any) -> Any:
