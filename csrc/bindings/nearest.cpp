@@ -35,7 +35,8 @@ NearestArgs<T> arguments(py::handle x, py::handle y, int64_t k, const std::strin
     if (which == NearestMetric::minkowski && !(p > 0)) {
         throw std::invalid_argument("nearest: p must be above 0, got " + std::to_string(p));
     }
-    return {xv.shape[0], yv.shape[0], xv.shape[1], k, which, p, xv.data, yv.data, nullptr, nullptr};
+    return {xv.shape[0], yv.shape[0], xv.shape[1], k,       which,  p,
+            xv.data,     yv.data,     nullptr,     nullptr, nullptr};
 }
 
 template <class T>

@@ -51,6 +51,13 @@ Scale sample_scale(const T* y, int64_t M, int64_t D) {
     return {double(T(low)), double(T(step)), step > kLeastStep && step < kMostStep};
 }
 
+template <class T>
+double sum_of_powers(const T* x, const T* y, int64_t D, double p) {
+    double sum = 0;
+    for (int64_t k = 0; k < D; ++k) sum += std::pow(std::abs(double(x[k]) - double(y[k])), p);
+    return sum;
+}
+
 bool is_sum(NearestMetric metric) {
     return metric == NearestMetric::l1 || metric == NearestMetric::sqeuclidean;
 }
@@ -154,8 +161,10 @@ NearestPlan plan_nearest(const NearestArgs<T>& g, const Machine& machine, Neares
 }
 
 template <class T>
-void nearest(const NearestArgs<T>& g, const NearestPlan& plan) {
-    if (g.N == 0) return;
+void nearest(const NearestArgs<T>& asked, const NearestPlan& plan) {
+    if (asked.N == 0) return;
+    NearestArgs<T> g = asked;
+    g.sum_of_powers = sum_of_powers<T>;
     const Buffer<char> scratch = make_buffer<char>(std::max<int64_t>(plan.scratch_bytes, 64));
     const NearestKernels& kernels =
         plan.form == NearestForm::bytes ? TG_PICK(nearest_byte_kernels) : TG_PICK(nearest_kernels);
@@ -166,22 +175,6 @@ void nearest(const NearestArgs<T>& g, const NearestPlan& plan) {
     } else {
         kernels.u8(g, plan, scratch.get());
     }
-}
-
-template <class T>
-static double sum_of_powers(const T* x, const T* y, int64_t D, double p) noexcept {
-    double sum = 0;
-    for (int64_t k = 0; k < D; ++k) sum += std::pow(std::abs(double(x[k]) - double(y[k])), p);
-    return sum;
-}
-double minkowski_sum(const float* x, const float* y, int64_t D, double p) noexcept {
-    return sum_of_powers(x, y, D, p);
-}
-double minkowski_sum(const double* x, const double* y, int64_t D, double p) noexcept {
-    return sum_of_powers(x, y, D, p);
-}
-double minkowski_sum(const uint8_t* x, const uint8_t* y, int64_t D, double p) noexcept {
-    return sum_of_powers(x, y, D, p);
 }
 
 #define TG_INSTANTIATE(T)                                                                  \

@@ -31,6 +31,8 @@ struct NearestArgs {
     const T *x, *y;
     double* d;
     int64_t* index;
+    // Minkowski's sum of one pair, set by nearest(): pow is not for hot sources.
+    double (*sum_of_powers)(const T* x, const T* y, int64_t D, double p);
 };
 
 enum class NearestForm : int {
@@ -75,10 +77,5 @@ struct NearestKernels {
 };
 TG_DECLARE_TABLE(NearestKernels, nearest_kernels)       // tiles and single
 TG_DECLARE_TABLE(NearestKernels, nearest_byte_kernels)  // bytes
-
-// Minkowski's sum for one pair; pow is not for hot sources.
-double minkowski_sum(const float* x, const float* y, int64_t D, double p) noexcept;
-double minkowski_sum(const double* x, const double* y, int64_t D, double p) noexcept;
-double minkowski_sum(const uint8_t* x, const uint8_t* y, int64_t D, double p) noexcept;
 
 }  // namespace tinygrad_cv

@@ -110,20 +110,15 @@ template <class T>
 using PairFn = double (*)(const T* x, const T* y, int64_t D, double p);
 
 template <class T>
-double minkowski(const T* x, const T* y, int64_t D, double p) {
-    return minkowski_sum(x, y, D, p);
-}
-
-template <class T>
-PairFn<T> pair_function(NearestMetric metric) {
-    if (metric == NearestMetric::chebyshev) return largest_difference;
-    if (metric == NearestMetric::hamming) return share_that_differs;
-    return minkowski;
+PairFn<T> pair_function(const NearestArgs<T>& g) {
+    if (g.metric == NearestMetric::chebyshev) return largest_difference;
+    if (g.metric == NearestMetric::hamming) return share_that_differs;
+    return g.sum_of_powers;
 }
 
 template <class T>
 void search_single(const NearestArgs<T>& g, const NearestPlan& p, char* scratch) {
-    const PairFn<T> distance = pair_function<T>(g.metric);
+    const PairFn<T> distance = pair_function(g);
     for_each_part(g, p, 0, g.M, scratch, [&](const Rectangle& r, const Found& found, int64_t) {
         for_each_strip(r, p.block, [&](int64_t i0, int rows, int64_t j0, int64_t j1) {
             for (int64_t j = j0; j < j1; ++j) {
