@@ -36,6 +36,8 @@ MAY_IMPORT = {
     "data": {"engine", "files", "optional"},
     "utils": {"data", "engine"},
     "testing": {"functional", "engine", "linalg", "optional"},
+    "neighbors": {"backends", "optional"},
+    "linear_model": {"functional", "nn", "optim", "engine", "optional"},
     "training": {
         "models", "nn", "optim", "data", "functional", "engine", "files", "serialization",
         "optional",

@@ -187,6 +187,23 @@ def measure_peak(float64: bool = False, seconds: typing.SupportsFloat | typing.S
     
     Multiply-adds with operands in registers, on the threads in use, in GFLOP/s.
     """
+def nearest(x: typing.Any, y: typing.Any, k: typing.SupportsInt | typing.SupportsIndex, metric: str, p: typing.SupportsFloat | typing.SupportsIndex = 2.0, form: str = '') -> tuple:
+    """
+    nearest(x, y, k, metric, p=2.0, form='') -> tuple
+    
+    The k rows of y (M, D) nearest to each row of x (N, D), dense: distances as float64 and
+    indices as int64, both (N, k), nearest first, ties to the lower index. x and y are uint8,
+    float32 or float64. form forces an algorithm: bytes, tiles or single.
+    
+    metric: l1, sqeuclidean, dot (negated), cosine, chebyshev, hamming, or minkowski (the sum
+    of |x - y|^p)
+    """
+def nearest_plan(x: typing.Any, y: typing.Any, k: typing.SupportsInt | typing.SupportsIndex, metric: str) -> dict:
+    """
+    nearest_plan(x, y, k, metric) -> dict
+    
+    The algorithm that nearest would take, and why.
+    """
 def pairwise_distance(x: typing.Any, y: typing.Any, metric: str) -> typing.Any:
     """
     pairwise_distance(x, y, metric) -> numpy.ndarray
