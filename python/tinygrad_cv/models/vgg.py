@@ -33,6 +33,11 @@ class VGG(nn.Module):
     in_channels : int
     dropout : float
         Probability to drop after each of the first two fully connected layers.
+    hidden : int
+        Outputs of those two; for images of 32 x 32 a few hundred will do.
+    pooled : int
+        Rows and columns that the volume is brought to before them; 7 for images of 224 x 224, 1 for
+        images of 32 x 32.
     generator : Generator, optional
         Draws the starting values: He's for weights; biases are zero.
 
@@ -54,6 +59,8 @@ class VGG(nn.Module):
         num_classes: int = 1000,
         in_channels: int = 3,
         dropout: float = 0.5,
+        hidden: int = 4096,
+        pooled: int = 7,
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
@@ -69,15 +76,15 @@ class VGG(nn.Module):
             layers.append(nn.ReLU())
             inputs = outputs
         self.features = nn.Sequential(*layers)
-        self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
+        self.avgpool = nn.AdaptiveAvgPool2d((pooled, pooled))
         self.classifier = nn.Sequential(
-            nn.Linear(inputs * 7 * 7, 4096, generator=generator),
+            nn.Linear(inputs * pooled * pooled, hidden, generator=generator),
             nn.ReLU(),
             nn.Dropout(dropout, generator=generator),
-            nn.Linear(4096, 4096, generator=generator),
+            nn.Linear(hidden, hidden, generator=generator),
             nn.ReLU(),
             nn.Dropout(dropout, generator=generator),
-            nn.Linear(4096, num_classes, generator=generator),
+            nn.Linear(hidden, num_classes, generator=generator),
         )
         start_as_he(self, generator)
 
@@ -90,20 +97,40 @@ def vgg11(
     num_classes: int = 1000,
     in_channels: int = 3,
     batch_norm: bool = False,
+    hidden: int = 4096,
+    pooled: int = 7,
     generator: Generator | None = None,
 ) -> VGG:
     """VGG-11, configuration A: 132.9 million parameters at 1000 classes; see `VGG`."""
-    return VGG(VGG11, batch_norm, num_classes, in_channels, generator=generator)
+    return VGG(
+        VGG11,
+        batch_norm,
+        num_classes,
+        in_channels,
+        hidden=hidden,
+        pooled=pooled,
+        generator=generator,
+    )
 
 
 def vgg16(
     num_classes: int = 1000,
     in_channels: int = 3,
     batch_norm: bool = False,
+    hidden: int = 4096,
+    pooled: int = 7,
     generator: Generator | None = None,
 ) -> VGG:
     """VGG-16, configuration D: 138.4 million parameters at 1000 classes; see `VGG`."""
-    return VGG(VGG16, batch_norm, num_classes, in_channels, generator=generator)
+    return VGG(
+        VGG16,
+        batch_norm,
+        num_classes,
+        in_channels,
+        hidden=hidden,
+        pooled=pooled,
+        generator=generator,
+    )
 
 
 class AlexNet(nn.Module):
