@@ -68,8 +68,8 @@ class MaxPool2d(_MaxPool):
             self.stride,
             self.padding,
             self.dilation,
-            self.ceil_mode,
-            self.return_indices,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
         )
 
 
@@ -83,8 +83,8 @@ class MaxPool1d(_MaxPool):
             self.stride,
             self.padding,
             self.dilation,
-            self.ceil_mode,
-            self.return_indices,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
         )
 
 
@@ -246,7 +246,7 @@ class LPPool2d(_LPPool):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.lp_pool2d(
-            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+            input, float(self.norm_type), self.kernel_size, self.stride, ceil_mode=self.ceil_mode
         )
 
 
@@ -255,7 +255,7 @@ class LPPool1d(_LPPool):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.lp_pool1d(
-            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+            input, float(self.norm_type), self.kernel_size, self.stride, ceil_mode=self.ceil_mode
         )
 
 
@@ -316,14 +316,14 @@ class AdaptiveMaxPool2d(_AdaptiveMax):
     """
 
     def forward(self, input: Tensor) -> Any:
-        return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
+        return F.adaptive_max_pool2d(input, self.output_size, return_indices=self.return_indices)
 
 
 class AdaptiveMaxPool1d(_AdaptiveMax):
     """The largest values of `output_size` windows of rows (N, C, L) or (C, L)."""
 
     def forward(self, input: Tensor) -> Any:
-        return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
+        return F.adaptive_max_pool1d(input, self.output_size, return_indices=self.return_indices)
 
 
 def _single(value: Any) -> Any:

@@ -134,8 +134,8 @@ class Upsample(Module):
             self.size,
             self.scale_factor,
             self.mode,
-            self.align_corners,
-            self.recompute_scale_factor,
+            align_corners=self.align_corners,
+            recompute_scale_factor=self.recompute_scale_factor,
         )
 
     def extra_repr(self) -> str:
