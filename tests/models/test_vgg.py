@@ -66,6 +66,15 @@ def test_alexnet_has_torchvisions_names_and_shapes():
     assert len(shapes) == 2 * len(weights)
 
 
+def test_weights_start_from_he_and_biases_from_zero():
+    net = models.vgg11(num_classes=3, hidden=50, pooled=1, generator=tg.Generator(0))
+    for name, param in net.named_parameters():
+        if name.endswith("bias"):
+            assert (param.numpy() == 0).all()
+    weight = net.features[18].weight.numpy()
+    assert weight.std() == pytest.approx((2 / (512 * 9)) ** 0.5, rel=0.01)
+
+
 @pytest.mark.torch
 def test_vgg_takes_pytorchs_weights_and_gives_its_scores_and_gradients():
     torch = pytest.importorskip("torch")

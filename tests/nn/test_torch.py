@@ -122,6 +122,10 @@ LAYERS = [
     layer("RMSNorm", (3, 5), 1e-3, False, x=(2, 3, 5)),
     layer("GroupNorm", 2, 4, x=(2, 4, 3, 3)),
     layer("GroupNorm", 4, 4, 1e-3, False, x=(2, 4, 3)),
+    layer("CosineSimilarity", x=[(3, 4), (3, 4)]),
+    layer("CosineSimilarity", 0, 1e-3, x=[(3, 4), (3, 4)]),
+    layer("PairwiseDistance", x=[(3, 4), (3, 4)]),
+    layer("PairwiseDistance", 3.0, 1e-3, True, x=[(3, 4), (3, 4)]),
     layer("LocalResponseNorm", 3, 1e-2, 0.6, 2.0, x=(2, 5, 3, 3)),
 ]
 

@@ -23,9 +23,12 @@ def test_settings_are_taken():
     net = build("mlp", COLOUR, 10, {"hidden": [50, 20], "dropout": 0.3})
     assert [net.get_submodule(f"fc{i}").out_features for i in (1, 2, 3)] == [50, 20, 10]
     assert net.dropout1.p == 0.3
-    net = build("convnet", COLOUR, 10, {"filters": [4, 8, 16], "hidden": 30})
+    net = build("convnet", COLOUR, 10, {"filters": [4, 8, 16], "hidden": [30, 20], "dropout": 0.1})
     assert [net.get_submodule(f"conv{i}").out_channels for i in (1, 2, 3)] == [4, 8, 16]
-    assert net.fc1.out_features == 30
+    assert [net.get_submodule(f"fc{i}").out_features for i in (1, 2, 3)] == [30, 20, 10]
+    assert net.dropout1.p == 0.1
+    assert build("convnet", COLOUR, 10, {"hidden": 6}).fc1.out_features == 6
+    assert build("convnet", COLOUR, 10, {}).fc1.out_features == 10
     net = build("vgg11", COLOUR, 10, {"hidden": 20})
     assert net.classifier[3].in_features == 20
 

@@ -70,7 +70,8 @@ def train(
         float, typer.Option(min=0, max=1, help="Share of the target spread over all classes.")
     ] = 0.0,
     dropout: Annotated[
-        float | None, typer.Option(help="Probability to drop, in mlp and where DROPOUT stands.")
+        float | None,
+        typer.Option(help="Probability to drop, in mlp, convnet and where DROPOUT stands."),
     ] = None,
     filters: Annotated[
         str | None, typer.Option(help="Of the CONVs: a number, or one a block: 32,64,128.")
@@ -114,9 +115,9 @@ def train(
 
     Example: tinygrad-cv train lenet --data digits --epochs 10
 
-    Example: tinygrad-cv train convnet --data cifar10 --filters 32,64,128 --batch-size 100
+    Example: tinygrad-cv train convnet --data cifar10 --optimizer nesterov --schedule onecycle --schedule-unit step
 
-    Example: tinygrad-cv train resnet20 --data cifar10 --optimizer nesterov --lr 0.1 --schedule warmup
+    Example: tinygrad-cv train mlp --hidden 300,100 --dropout 0.3 --regularizer l2:1e-4
 
     Example: tinygrad-cv train "INPUT -> [CONV -> RELU -> POOL]*2 -> FC" --data fashion_mnist
     """

@@ -87,11 +87,17 @@ def _mlp(shape: Shape, classes: int, hidden: int | list[int] = 100, dropout: flo
 
 
 def _convnet(shape: Shape, classes: int, **settings: Any) -> Module:
-    """Three blocks, or as many as the image can be halved."""
+    """Three blocks, or as many as the image can be halved; hidden FCs and dropout if asked for."""
     halvings = min((side & -side).bit_length() - 1 for side in shape[1:])
-    pattern = "INPUT -> [CONV -> BN -> RELU -> POOL]*M -> FC -> RELU -> DROPOUT -> FC"
-    pattern = pattern.replace("*M", f"*{min(3, halvings)}")
-    return models.convnet(pattern, shape, classes, **settings)
+    hidden = settings.get("hidden", [])
+    layers = [
+        "INPUT",
+        f"[CONV -> BN -> RELU -> POOL]*{min(3, halvings)}",
+        *["FC -> RELU"] * (1 if isinstance(hidden, int) else len(hidden)),
+        *["DROPOUT"] * ("dropout" in settings),
+        "FC",
+    ]
+    return models.convnet(" -> ".join(layers), shape, classes, **settings)
 
 
 def _vgg(make: Callable[..., Module]) -> Callable[..., Module]:
