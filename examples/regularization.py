@@ -39,7 +39,7 @@ class Method(NamedTuple):
 METHODS = {
     "nothing": Method(),
     "L2, 0.05": Method(penalty=nn.regularizers.L2(0.05)),
-    "L1, 0.001": Method(penalty=nn.regularizers.L1(1e-3)),
+    "L1, 0.0004": Method(penalty=nn.regularizers.L1(4e-4)),
     "elastic net, 0.0003 and 0.015": Method(penalty=nn.regularizers.ElasticNet(3e-4, 0.015)),
     "max-norm, 0.4": Method(max_norm=0.4),
     "dropout, keep 0.5": Method(dropout=0.5),

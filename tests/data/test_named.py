@@ -71,3 +71,15 @@ def test_what_is_no_data_set(tmp_path):
             named(name, "/there")
     with pytest.raises(FileNotFoundError, match="/nonexistent"):
         named("cifar10", "/nonexistent")
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "lengths", "shape"),
+    [("mnist", (60_000, 10_000), (1, 28, 28)), ("cifar10", (50_000, 10_000), (3, 32, 32))],
+)
+def test_the_large_ones_are_found_by_name(name, lengths, shape):
+    train, test = named(name)
+    assert (len(train), len(test)) == lengths
+    assert train.images.shape[1:] == test.images.shape[1:] == shape
+    assert len(train.classes) == 10
