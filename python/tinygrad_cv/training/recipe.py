@@ -34,7 +34,7 @@ OPTIMIZERS = {
     "rmsprop": Update(optim.RMSprop, 0.001, 0.0),
     "adagrad": Update(optim.Adagrad, 0.02),
     "adadelta": Update(optim.Adadelta, 1.0),
-    "lars": Update(optim.LARS, 1.0, 0.9, (("trust_coefficient", 0.01),)),
+    "lars": Update(optim.LARS, 0.05, 0.9, (("trust_coefficient", 0.1),)),
 }
 
 
