@@ -90,6 +90,17 @@ def test_a_page_keeps_what_stands_around_a_table(report, record):
     assert "| small |" in filled
 
 
+def test_a_training_run_shows_both_sides_and_their_ratio(report, record):
+    epochs = [[1.0, 0.3, 0.9, 0.9], [2.0, 0.2, 0.9, 0.9], [6.0, 0.1, 0.9, 0.9]]
+    record["rows"] = [
+        {"name": "ours", "test_accuracy": 99.123, "training_s": 9.0, "epochs": epochs},
+        {"name": "theirs", "test_accuracy": 99.0, "training_s": 22.5, "epochs": epochs},
+    ]
+    lines = report.TABLES["lenet"](record)
+    assert "| ours | 99.12 % | 9 s | 2.00 s |" in lines
+    assert lines[-1].startswith("Ours took 1/2.50 of PyTorch's time. `python ")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_chart_is_svg_with_every_bar(report, record, theme):
     root = ET.fromstring(report.conv_chart(record, theme))
