@@ -98,6 +98,18 @@ def test_train_learns_a_folder_of_images_by_a_pattern(photographs, tmp_path):
     assert len(description["transform"].mean) == 3  # colour is standardized
     assert max(np.linalg.norm(model.fc1.weight.numpy(), axis=1)) <= 3.001
 
+    def seen(path):
+        done = cli("predict", str(tmp_path), str(path))
+        assert done.returncode == 0, done.stderr
+        return re.search(r": (\w+)  \(", done.stdout)[1]
+
+    assert seen(photographs / "red" / "7.png") == "red"
+    for size in ((80, 56), (5, 5)):  # larger and smaller than what it learned from
+        from PIL import Image
+
+        Image.new("RGB", size, (40, 50, 170)).save(tmp_path / "sky.png")
+        assert seen(tmp_path / "sky.png") == "blue"
+
 
 def test_departures_from_the_rules_of_thumb_are_noted(photographs, tmp_path):
     done = cli(
