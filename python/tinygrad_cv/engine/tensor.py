@@ -245,7 +245,11 @@ class Tensor:
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the length of one dimension."""
-        return self.shape if dim is None else self.shape[dim]
+        if dim is None:
+            return self.shape
+        if not -self.ndim <= dim < self.ndim:
+            raise IndexError(f"size: dim {dim} but the tensor has {self.ndim} dimensions")
+        return self.shape[dim]
 
     def dim(self) -> int:
         """Number of dimensions."""
