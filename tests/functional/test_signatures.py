@@ -152,6 +152,7 @@ def test_call_gives_what_it_gives_in_torch(call):
         (lambda x: tg.arange(), TypeError, "got no end"),
         (lambda x: tg.randint(3), TypeError, r"expected randint\(high, size\)"),
         (lambda x: tg.randint_like(x, 3, 3), ValueError, "randint_like: no int lies from 3"),
+        (lambda x: x.size(2), IndexError, "size: dim 2 but the tensor has 2 dimensions"),
         (lambda x: x.t().view(6), ValueError, r"\(3, 2\) with strides \(1, 3\) .* use reshape"),
         (lambda x: x.scatter(0, tg.tensor([[0]])), TypeError, "a tensor src or a number value"),
         (lambda x: x.softmax(None), TypeError, "softmax: dim must be an int, got None"),

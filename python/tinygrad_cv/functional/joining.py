@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from tinygrad_cv.gates.indexing import Index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_FEW = 8  # pieces that are cut out one by one
 
 
 def _tensors(where: str, tensors: Any) -> list[Tensor]:
@@ -118,12 +121,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
                 f"split: lengths {lengths} do not add up to {length}, dimension {axis} of "
                 f"{tensor.shape}"
             )
-    pieces = []
-    start = 0
-    for n in lengths:
-        pieces.append(narrow(tensor, axis, start, n))
-        start += n
-    return tuple(pieces)
+    return tuple(_pieces(tensor, axis, [0, *accumulate(lengths)], narrow))
 
 
 def _split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
@@ -160,7 +158,25 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if not input.array.ndim:
         raise ValueError("unbind: a 0-d tensor has no dimension to take apart")
     axis = dim_index("unbind", dim, input.array.ndim)
-    return tuple([select(input, axis, i) for i in range(input.shape[axis])])
+    bounds = range(input.shape[axis] + 1)
+    return tuple(_pieces(input, axis, bounds, lambda x, dim, start, _: select(x, dim, start)))
+
+
+def _pieces(input: Tensor, axis: int, bounds: Sequence[int], cut: Any) -> list[Tensor]:
+    """``cut(input, axis, start, length)`` from each bound to the next.
+
+    Many are cut out of halves, quarters and so on: the gradient of a piece is as large as what it
+    is cut from, and that of a thousand would be a thousand times the whole.
+    """
+    count = len(bounds) - 1
+    if count <= _FEW or not input.requires_grad:
+        pairs = pairwise(bounds)
+        return [cut(input, axis, start - bounds[0], end - start) for start, end in pairs]
+    found = []
+    for part in (bounds[: count // 2 + 1], bounds[count // 2 :]):
+        half = narrow(input, axis, part[0] - bounds[0], part[-1] - part[0])
+        found += _pieces(half, axis, part, cut)
+    return found
 
 
 @tensor_method()

@@ -351,8 +351,9 @@ def pool(kind: str) -> Sampler:
 
 
 def labelled(draw: Draw, fn: Fn) -> Sample:
-    """Scores, labels (one ignored), and the options of cross_entropy."""
+    """Scores, labels (one ignored) or probabilities, and the options of cross_entropy."""
     rows = draw(st.integers(1, 3))
+    scores = draw(arrays((rows, 3)))
     labels = _indices(draw, (rows,), 3)
     labels[0] = draw(st.sampled_from([labels[0], -100])) if rows > 1 else labels[0]
     options = {
@@ -360,7 +361,10 @@ def labelled(draw: Draw, fn: Fn) -> Sample:
         "label_smoothing": draw(st.sampled_from([0.0, 0.2])),
         "weight": draw(st.sampled_from([None, Tensor(np.array([0.5, 1.0, 2.0]))])),
     }
-    return Sample(lambda x: fn(x, Tensor(labels), **options), (draw(arrays((rows, 3))),))
+    if draw(st.booleans()):
+        probabilities = draw(arrays((rows, 3), low=0.05, high=0.95))
+        return Sample(lambda x, t: fn(x, t, **options), (scores, probabilities))
+    return Sample(lambda x: fn(x, Tensor(labels), **options), (scores,))
 
 
 def dropped(draw: Draw, fn: Fn) -> Sample:

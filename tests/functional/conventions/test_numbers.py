@@ -136,3 +136,15 @@ def test_bools_in_arithmetic(lib):
     assert (1 - x).tolist() == [0, 1]
     assert (lib.tensor([3, 4]) - x).tolist() == [2, 4]
     assert lib.softmax(x, 0).dtype == lib.float32
+
+
+@pytest.mark.parametrize("cast", ["x.long()", "x.bool()", "x.to(lib.int32)", "x.type(lib.uint8)"])
+def test_floats_made_integers(lib, cast):
+    x = lib.tensor([1.5, 0.0], requires_grad=True)
+    whole = eval(cast, {"lib": lib, "x": x})
+    assert not whole.requires_grad
+    (x * whole.float()).sum().backward()
+    assert x.grad.tolist() == [1, 0]
+    table = lib.zeros(2, dtype=lib.int64)
+    table.copy_(x)
+    assert (table.tolist(), table.requires_grad) == ([1, 0], False)
