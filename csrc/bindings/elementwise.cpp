@@ -71,6 +71,22 @@ py::array activate_backward(const char* name, py::handle grad, py::handle saved,
 }
 
 template <class T>
+py::array dropout(py::handle x, py::handle draws, double p) {
+    const View<const T> v = view<const T>(x, "dropout: x", rank_of(x));
+    const View<const T> d = view<const T>(draws, "dropout: draws", rank_of(x));
+    check_same_shape("dropout: x and draws", x, draws);
+    if (!(p >= 0 && p < 1)) throw std::invalid_argument("dropout: p must be in [0, 1)");
+    py::array y = new_array<T>(shape_of(x));
+    T* out = static_cast<T*>(y.mutable_data());
+    const int64_t n = y.size();
+    const ElementwisePlan plan = plan_elementwise(Activation::relu, n, num_threads());
+    without_gil(plan.long_work, [&] {
+        elementwise_kernels<T>().dropout(T(p), T(1 / (1 - p)), n, plan.team, v.data, d.data, out);
+    });
+    return y;
+}
+
+template <class T>
 py::array channel_sum(py::handle x) {
     const View<const T> v = view<const T>(x, "channel_sum: x", rank_of(x));
     const ChannelShape g = channel_shape("channel_sum: x", x);
@@ -120,6 +136,14 @@ void bind_elementwise(py::module_& m) {
         py::arg("name"), py::arg("grad"), py::arg("saved"), py::arg("alpha") = 0.0,
         "activation_backward(name: str, grad, saved, alpha: float = 0.0) -> numpy.ndarray\n\n"
         "gx = grad f'(x); saved is y for relu, sigmoid, tanh and exp, x for the others.");
+    m.def(
+        "dropout",
+        [](py::handle x, py::handle draws, double p) {
+            return has_type<double>(x) ? dropout<double>(x, draws, p) : dropout<float>(x, draws, p);
+        },
+        py::arg("x"), py::arg("draws"), py::arg("p"),
+        "dropout(x, draws, p: float) -> numpy.ndarray\n\n"
+        "y = x / (1 - p) where draws >= p, else 0 x.");
     m.def(
         "channel_sum",
         [](py::handle x) {

@@ -95,10 +95,18 @@ void backward(Activation f, T alpha, int64_t n, int team, const T* gy, const T* 
     }
 }
 
+template <class T>
+void dropout(T p, T scale, int64_t n, int team, const T* x, const T* draw, T* y) noexcept {
+    sweep<T>(n, team, [=](int64_t i, int lanes) TG_INLINE_LAMBDA {
+        const Vec<T> factor = select<T>(load_some(draw + i, lanes) >= p, splat(scale), Vec<T>{});
+        store_some(y + i, load_some(x + i, lanes) * factor, lanes);
+    });
+}
+
 }  // namespace
 
-const ElementwiseTable elementwise = {{forward<float>, backward<float>},
-                                      {forward<double>, backward<double>}};
+const ElementwiseTable elementwise = {{forward<float>, backward<float>, dropout<float>},
+                                      {forward<double>, backward<double>, dropout<double>}};
 
 }  // namespace TG_ISA
 }  // namespace tinygrad_cv

@@ -112,6 +112,12 @@ def cross_entropy_backward(grad: typing.Any, p: typing.Any, target: typing.Any, 
     
     gx = grad factor (p - onehot(target)); grad is one number a row, or one for all.
     """
+def dropout(x: typing.Any, draws: typing.Any, p: typing.SupportsFloat | typing.SupportsIndex) -> numpy.ndarray:
+    """
+    dropout(x, draws, p: float) -> numpy.ndarray
+    
+    y = x / (1 - p) where draws >= p, else 0 x.
+    """
 def get_float32_precision() -> str:
     """
     get_float32_precision() -> str

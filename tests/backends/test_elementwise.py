@@ -191,6 +191,36 @@ def test_other_dtypes_and_shapes_are_refused():
         cpp.relu_channel_sum(x, x.reshape(3, 2))
 
 
+# ---- dropout ----
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(0,), (7,), (3, 33), (20, 1000)])
+def test_dropout_is_exact(shape, dtype):
+    x = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    draws = np.random.default_rng(1).random(shape, dtype=dtype)
+    draws[..., :1] = 0.75  # as large as p: kept
+    y = cpp.dropout(x, draws, 0.75)
+    np.testing.assert_array_equal(y, np.where(draws >= 0.75, 4 * x, 0))
+    np.testing.assert_array_equal(reference.dropout(x, draws, 0.75), y)
+    np.testing.assert_array_equal(cpp.dropout(x.T, draws.T, 0.75), y.T)
+    assert y.dtype == dtype
+
+
+@pytest.mark.parametrize("room", [cpp, reference])
+def test_dropped_infinities_are_nan_exactly(room):
+    x, draws = np.array([np.inf, 1, np.nan], np.float32), np.zeros(3, np.float32)
+    np.testing.assert_array_equal(room.dropout(x, draws, 0.5), [np.nan, 0, np.nan])
+
+
+def test_dropout_refuses_what_does_not_fit():
+    x = np.zeros(3, np.float32)
+    with pytest.raises(ValueError, match=r"p must be in \[0, 1\)"):
+        cpp.dropout(x, x, 1.0)
+    with pytest.raises(ValueError, match="must have one shape"):
+        cpp.dropout(x, np.zeros(4, np.float32), 0.5)
+
+
 # ---- sums over channels ----
 
 SHAPES = [

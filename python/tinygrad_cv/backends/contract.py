@@ -159,6 +159,9 @@ class Backend(Protocol):
         relu: grad where y > 0 or NaN, exactly 0 elsewhere.
         """
 
+    def dropout(self, x: Array, draws: Array, p: float) -> Array:
+        """y = x / (1 - p) where draws >= p, else 0 x; draws in [0, 1), of x's shape and dtype."""
+
     def channel_sum(self, x: Array) -> Array:
         """x (N, C, …) summed over all but the channels: (C,)."""
 

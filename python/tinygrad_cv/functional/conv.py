@@ -27,6 +27,14 @@ def pair(where: str, name: str, value: Any, least: int) -> tuple[int, int]:
 
 def numbers(where: str, name: str, value: Any, least: int, count: int) -> tuple[int, ...]:
     """An int, or as many as there are sides, each at least `least`."""
+    if value.__class__ is int and value >= least:  # a layer's settings, which come each time
+        return (value,) * count
+    if value.__class__ is tuple and len(value) == count:
+        for n in value:
+            if n.__class__ is not int or n < least:
+                break
+        else:
+            return value
     given = (value,) if isinstance(value, (int, np.integer)) else value
     if (
         isinstance(given, str)

@@ -169,6 +169,15 @@ def _labels(where: str, input: Tensor, dim: int, target: Any, ignore_index: int 
         raise ValueError(
             f"{where}: target has shape {labels.shape} but input {input.shape} expects {shape}"
         )
+    if labels.size and (labels.min() < 0 or labels.max() >= input.shape[dim]):
+        _check_labels(where, input, dim, labels, ignore_index)
+    return labels.copy()  # a gate keeps them: the user may write into his
+
+
+def _check_labels(
+    where: str, input: Tensor, dim: int, labels: Any, ignore_index: int | None
+) -> None:
+    """Raise IndexError for the first label that is no class and not to be ignored."""
     bad = (labels < 0) | (labels >= input.shape[dim])
     if ignore_index is not None:
         bad &= labels != ignore_index
@@ -179,7 +188,6 @@ def _labels(where: str, input: Tensor, dim: int, target: Any, ignore_index: int 
             f"{where}: target[{shown}] is {int(labels[place])} but input {input.shape} has classes "
             f"0 to {input.shape[dim] - 1}"
         )
-    return labels.copy()  # a gate keeps them: the user may write into his
 
 
 def _likelihood(

@@ -14,7 +14,7 @@ from tinygrad_cv.gates.chain import Keep, ZeroOr, array_of, chain, quiet
 from tinygrad_cv.gates.choice import Where
 from tinygrad_cv.gates.erf import Erf, erf
 from tinygrad_cv.gates.exponential import Exp
-from tinygrad_cv.gates.kernels import kernel_gradient, room_for
+from tinygrad_cv.gates.kernels import ONE_FUNCTION, kernel_gradient, room_for
 from tinygrad_cv.gates.rounding import Abs
 
 
@@ -36,7 +36,8 @@ class Relu(UnaryGate):
 
     def backward(self, grad):
         (y,) = self.saved
-        return (ReluGrad(array_of(y))(grad),)
+        gx = kernel_gradient("relu", grad, y)
+        return (ReluGrad(array_of(y))(grad) if gx is None else gx,)
 
 
 class ReluGrad(UnaryGate):
@@ -69,14 +70,9 @@ class Sigmoid(UnaryGate):
     __slots__ = ()
     saved_from = (OUT,)
 
-    @quiet
     def forward(self, x):
         room = room_for(x)
-        if room is not None:
-            y = room.activation("sigmoid", x)
-            self.saved = (y,)
-            return y
-        y = 1 / (1 + np.exp(-x))  # where exp overflows, y is 0
+        y = sigmoid(x) if room is None else room.activation("sigmoid", x)
         self.saved = (y,)
         return y
 
@@ -88,6 +84,12 @@ class Sigmoid(UnaryGate):
         return (chain(grad, y * (1 - y)),)
 
 
+@quiet
+def sigmoid(x):
+    """1 / (1 + e^-x); where that overflows, 0."""
+    return 1 / (1 + np.exp(-x))
+
+
 class Tanh(UnaryGate):
     """y = tanh x, elementwise. Local gradient: 1 - y^2."""
 
@@ -95,7 +97,7 @@ class Tanh(UnaryGate):
     saved_from = (OUT,)
 
     def forward(self, x):
-        room = room_for(x)
+        room = room_for(x, ONE_FUNCTION)
         y = np.tanh(x) if room is None else room.activation("tanh", x)
         self.saved = (y,)
         return y
@@ -129,11 +131,10 @@ class LeakyRelu(UnaryGate):
     def __init__(self, slope):
         self.slope = slope
 
-    @quiet
     def forward(self, x):
         self.saved = (x,)
         room = room_for(x)
-        return self.slopes(x) * x if room is None else room.activation("leaky_relu", x, self.slope)
+        return x * self.slopes(x) if room is None else room.activation("leaky_relu", x, self.slope)
 
     def slopes(self, x):
         """1 where x > 0, else the slope."""
@@ -206,13 +207,10 @@ class Gelu(UnaryGate):
     __slots__ = ()
     saved_from = (0,)
 
-    @quiet
     def forward(self, x):
         self.saved = (x,)
         room = room_for(x)
-        if room is not None:
-            return room.activation("gelu", x)
-        return x * (0.5 * (1 + erf(x * math.sqrt(0.5))))
+        return gelu(x) if room is None else room.activation("gelu", x)
 
     def backward(self, grad):
         (x,) = self.saved
@@ -222,6 +220,12 @@ class Gelu(UnaryGate):
         below = 0.5 * (1 + Erf()(x * math.sqrt(0.5)))
         density = Exp()(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
         return (chain(grad, below + x * density),)
+
+
+@quiet
+def gelu(x):
+    """x times the share of the normal distribution below it."""
+    return x * (0.5 * (1 + erf(x * math.sqrt(0.5))))
 
 
 class GeluTanh(UnaryGate):
@@ -234,12 +238,14 @@ class GeluTanh(UnaryGate):
     __slots__ = ()
     saved_from = (0,)
 
-    @quiet
     def forward(self, x):
         self.saved = (x,)
         room = room_for(x)
-        if room is not None:
-            return room.activation("gelu_tanh", x)
+        return self.value(x) if room is None else room.activation("gelu_tanh", x)
+
+    @quiet
+    def value(self, x):
+        """y in NumPy."""
         return 0.5 * x * (1 + np.tanh(self.inner(x)))
 
     def inner(self, x):
@@ -264,11 +270,10 @@ class Silu(UnaryGate):
     __slots__ = ()
     saved_from = (0,)
 
-    @quiet
     def forward(self, x):
         self.saved = (x,)
         room = room_for(x)
-        return x * Sigmoid().forward(x) if room is None else room.activation("silu", x)
+        return x * sigmoid(x) if room is None else room.activation("silu", x)
 
     def backward(self, grad):
         (x,) = self.saved

@@ -31,7 +31,7 @@ class LogSoftmax(UnaryGate):
 
     @quiet
     def forward(self, x):
-        room = room_for(x) if self.dim == x.ndim - 1 else None
+        room = room_for(x) if self.dim == x.ndim - 1 and x.shape[-1] else None
         if room is not None:
             y = room.log_softmax(x)
             self.saved = (y,)

@@ -86,6 +86,13 @@ def activation_backward(name: str, grad: Array, saved: Array, alpha: float = 0.0
         return (grad * _slopes(name, saved, alpha)).astype(grad.dtype)
 
 
+def dropout(x: Array, draws: Array, p: float) -> Array:
+    """x / (1 - p) where draws >= p, else 0 x."""
+    check_floats("dropout", x=x, draws=draws)
+    with np.errstate(invalid="ignore"):  # 0 times infinity
+        return (x * np.where(draws >= p, 1 / (1 - p), 0)).astype(x.dtype)
+
+
 def channel_sum(x: Array) -> Array:
     """The sum over all but the second dimension."""
     check_floats("channel_sum", x=x)
