@@ -43,12 +43,6 @@ def avg_pool2d_backward(grad: typing.Any, size: tuple[typing.SupportsInt | typin
     
     gx spreads each gradient over its window, divided as the forward pass divided.
     """
-def connect_engine(names: dict) -> None:
-    """
-    connect_engine(names: dict) -> None
-    
-    Says which classes and functions the graph is made of, and switches shortcuts on.
-    """
 def batch_norm(x: typing.Any, weight: typing.Any, bias: typing.Any, eps: typing.SupportsFloat | typing.SupportsIndex, relu: bool = False) -> tuple:
     """
     batch_norm(x, weight, bias, eps, relu=False) -> tuple of 4 numpy.ndarray
@@ -73,6 +67,12 @@ def channel_sum(x: typing.Any) -> numpy.ndarray:
     channel_sum(x) -> numpy.ndarray
     
     s[c] = sum of x[n, c, ...] over all but the channels: (C,).
+    """
+def connect_engine(names: dict) -> None:
+    """
+    connect_engine(names: dict) -> None
+    
+    Says which classes and functions the graph is made of, and switches shortcuts on.
     """
 def conv2d(x: typing.Any, w: typing.Any, bias: typing.Any, settings: tuple, relu: bool = False) -> numpy.ndarray:
     """
@@ -251,6 +251,13 @@ def set_num_threads(threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
     set_num_threads(threads: int) -> None
     """
+def sgd_step(w: typing.Any, grad: typing.Any, velocity: typing.Any, lr: typing.SupportsFloat | typing.SupportsIndex, momentum: typing.SupportsFloat | typing.SupportsIndex, keep: typing.SupportsFloat | typing.SupportsIndex, decay: typing.SupportsFloat | typing.SupportsIndex, nesterov: bool, maximize: bool) -> None:
+    """
+    sgd_step(w, grad, velocity, lr, momentum, keep, decay, nesterov, maximize) -> None
+    
+    In place: d = ±grad + decay w; velocity = momentum velocity + keep d; w -= lr velocity,
+    or lr (d + momentum velocity) with nesterov; velocity None: w -= lr d.
+    """
 def shortcut(plain: collections.abc.Callable) -> typing.Any:
     """
     shortcut(plain: Callable) -> Callable
@@ -262,13 +269,6 @@ def use_shortcuts(mode: bool) -> bool:
     use_shortcuts(mode: bool) -> bool
     
     Switches them on or off, in all threads; gives what was before.
-    """
-def sgd_step(w: typing.Any, grad: typing.Any, velocity: typing.Any, lr: typing.SupportsFloat | typing.SupportsIndex, momentum: typing.SupportsFloat | typing.SupportsIndex, keep: typing.SupportsFloat | typing.SupportsIndex, decay: typing.SupportsFloat | typing.SupportsIndex, nesterov: bool, maximize: bool) -> None:
-    """
-    sgd_step(w, grad, velocity, lr, momentum, keep, decay, nesterov, maximize) -> None
-    
-    In place: d = ±grad + decay w; velocity = momentum velocity + keep d; w -= lr velocity,
-    or lr (d + momentum velocity) with nesterov; velocity None: w -= lr d.
     """
 __version__: str = '0.1.0'
 compiler: str = 'gcc 12.2.0'
