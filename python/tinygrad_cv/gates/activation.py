@@ -110,7 +110,7 @@ class Tanh(UnaryGate):
 @shortcut
 def tanh_backward(grad, y):
     """grad (1 - y^2), which is 0 below a mask where grad is."""
-    gx = kernel_gradient("tanh", grad, y)
+    gx = kernel_gradient("tanh", grad, y, least=ONE_FUNCTION)
     if gx is not None:
         return gx
     if below_mask.get():
