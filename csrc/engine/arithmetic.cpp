@@ -17,6 +17,8 @@ using Array = const py::detail::PyArray_Proxy;
 
 // Above, NumPy's loops, which use the machine's widest vectors, win over these baseline ones.
 constexpr Py_ssize_t kSmall = 1024;
+// From here on gates may call kernels of the backends, whose results differ in the last bit.
+constexpr Py_ssize_t kKernels = 256;
 
 Py_ssize_t size_of(Array* a) {
     Py_ssize_t n = 1;
@@ -140,18 +142,19 @@ PyObject* combine(PyObject* a, PyObject* b, Op op) {
     return out;
 }
 
-bool small_floats(PyObject* x, PyObject** descr) {
+bool small_floats(PyObject* x, Py_ssize_t most, PyObject** descr) {
     if (!is_array(x)) return true;  // a number, or for combine to decline
     Array* a = array_of(x);
     if (*descr != nullptr && a->descr != *descr) return false;
     *descr = a->descr;
-    return dense(a) && size_of(a) <= kSmall;
+    return dense(a) && size_of(a) <= most;
 }
 
 template <class Op>
-PyObject* elementwise(PyObject* const* args, Py_ssize_t count, Op op) {
+PyObject* elementwise(PyObject* const* args, Py_ssize_t count, Op op, Py_ssize_t most = kSmall) {
     PyObject* descr = nullptr;
-    if (count != 2 || !small_floats(args[0], &descr) || !small_floats(args[1], &descr)) {
+    if (count != 2 || !small_floats(args[0], most, &descr) ||
+        !small_floats(args[1], most, &descr)) {
         return nullptr;
     }
     if (descr == nullptr) return nullptr;
@@ -193,7 +196,7 @@ PyObject* chain(PyObject* const* args, Py_ssize_t count) {
     return is_below_mask() ? nullptr : elementwise(args, count, Times());
 }
 PyObject* tanh_backward(PyObject* const* args, Py_ssize_t count) {
-    return is_below_mask() ? nullptr : elementwise(args, count, TanhBackward());
+    return is_below_mask() ? nullptr : elementwise(args, count, TanhBackward(), kKernels - 1);
 }
 
 // The gradient itself where it has the shape, a tuple, already.

@@ -24,7 +24,7 @@ from tinygrad_cv.gates.broadcast import unbroadcast
 from tinygrad_cv.gates.chain import chain
 from tinygrad_cv.gates.operators import add, multiply, subtract
 
-SHAPES = [(), (1,), (4,), (3, 4), (3, 1), (2, 3, 4), (0, 4), (40, 30)]  # the last: above the bound
+SHAPES = [(), (1,), (4,), (3, 4), (3, 1), (2, 3, 4), (0, 4), (20, 20), (40, 30)]  # above bounds
 NUMBERS = [2, -3, 0.5, 1e-3, 0, True, 1 << 30]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_cv.engine import anomaly, memory, watch
+from tinygrad_cv.engine import anomaly, exposure, memory, watch
 from tinygrad_cv.engine.gate import (
     Gate,
     check_gradient,
@@ -53,8 +53,8 @@ def backward(
         del grad
         for leaf in list(grads):
             _accumulate(leaf, grads, create_graph)
-    if memory._waiting:
-        memory.release_waiting()
+    if exposure.waiting:
+        exposure.release_waiting()
 
 
 def grad(
@@ -144,8 +144,8 @@ def grad(
             results.append(wanted[x.node])
         else:
             results.append(wrap(_own(wanted, x.node, x.array.dtype)))
-    if memory._waiting:
-        memory.release_waiting()
+    if exposure.waiting:
+        exposure.release_waiting()
     return tuple(results)  # type: ignore[arg-type]
 
 
