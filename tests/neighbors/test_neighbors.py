@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -298,3 +300,10 @@ def test_one_nearest_neighbour_on_the_stored_cifar10(metric, right):
     test_X, test_y = tg.data.cifar10(train=False).arrays()
     classifier = KNeighborsClassifier(1, metric=metric).fit(X, y)
     assert int((classifier.predict(test_X) == test_y).sum()) == right
+
+
+@pytest.mark.parametrize("part", ["neighbors", "linear_model", "data.preprocessing"])
+def test_without_scikit_learn_the_error_says_what_to_install(part):
+    code = f"import sys; sys.modules['sklearn'] = None; import tinygrad_cv as tg; tg.{part}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert 'ImportError: sklearn is not installed: pip install "tinygrad-cv[train]"' in done.stderr

@@ -242,7 +242,7 @@ def _draw(scores: list[Score], wanted: str, path: Path, title: str) -> None:
         values, accuracies = curves.setdefault("" if drawn else _text(others), ([], []))
         values.append(score.settings.get(parameter, ""))
         accuracies.append(score.folds)
-    draw_validation(curves, path, parameter, title)
+    draw_validation(curves, path, parameter, title, joined=not drawn)
 
 
 def _text(settings: dict[str, Any]) -> str:

@@ -22,6 +22,8 @@ def draw_validation(
     path: str | os.PathLike[str],
     parameter: str,
     title: str = "",
+    *,
+    joined: bool = True,
 ) -> None:
     """Draw accuracy against a hyperparameter: each fold a dot, their mean a line, bars of one
     standard deviation.
@@ -36,6 +38,8 @@ def draw_validation(
     parameter : str
         The hyperparameter's name, for the axis.
     title : str
+    joined : bool
+        A line from value to value; without it where other settings changed as well.
 
     Raises
     ------
@@ -66,13 +70,12 @@ def draw_validation(
         colour = COLOURS[position % len(COLOURS)]
         axis.errorbar(
             where, percent.mean(axis=1), percent.std(axis=1), color=colour, label=name,
-            marker="o", markersize=4, capsize=3, linestyle="-" if numbers else "none",
+            marker="o", markersize=4, capsize=3, linestyle="-" if numbers and joined else "none",
         )  # fmt: skip
         for fold in percent.T:
             axis.plot(where, fold, ".", color=colour, alpha=0.4, markersize=4)
-    every = [value for values, _ in curves.values() for value in values]
-    if numbers and min(every) > 0 and max(every) > 20 * min(every):
-        axis.set_xscale("log")
+    if numbers:
+        _scale(axis, sorted({value for values, _ in curves.values() for value in values}))
     axis.set_xlabel(parameter)
     axis.set_ylabel("accuracy on held-out folds (%)")
     axis.grid(alpha=0.3)
@@ -82,3 +85,13 @@ def draw_validation(
         axis.set_title(title)
     with atomic_write(path) as temporary:
         figure.savefig(temporary)
+
+
+def _scale(axis: Any, values: list[float]) -> None:
+    """A logarithmic axis for values over a wide range, with a mark at each or at five."""
+    if not (values[0] > 0 and values[-1] > 20 * values[0]):
+        return
+    axis.set_xscale("log")
+    marks = values if len(values) <= 12 else list(np.geomspace(values[0], values[-1], 5))
+    axis.set_xticks(marks, [f"{mark:.3g}" for mark in marks])
+    axis.minorticks_off()
