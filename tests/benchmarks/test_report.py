@@ -116,7 +116,7 @@ def test_the_table_of_distances_shows_each_librarys_time_over_ours(report, recor
         "seconds": seconds, "libraries": {"torch": "2.0", "faiss": "1.0", "scipy": "3.0"},
     }  # fmt: skip
     record["rows"] = [search, {**search, "op": "pairwise", "name": "unseen"}]
-    lines = report.distance_table(record)
+    lines = report.TABLES["distance"](record)
     assert "| 5 x 9, L1, uint8 | 200 ms | 5.0 | 2.2 |  |" in lines
     assert "unseen" not in "".join(lines)
     assert "torch 2.0, faiss 1.0, scipy 3.0" in lines[-1]

@@ -245,7 +245,9 @@ def test_a_gate_that_forgot_to_save_is_an_error_and_no_crash():
         backward = lambda self, grad: (grad,)  # noqa: E731
 
     Forgetful.trusted = True
-    with pytest.raises(AttributeError, match="saved"):  # where memory is shared, by the call already
+    with pytest.raises(
+        AttributeError, match="saved"
+    ):  # where memory is shared, by the call already
         Forgetful()(tg.tensor([1.0], requires_grad=True)).backward()
 
 
