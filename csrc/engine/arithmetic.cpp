@@ -199,17 +199,40 @@ PyObject* tanh_backward(PyObject* const* args, Py_ssize_t count) {
     return is_below_mask() ? nullptr : elementwise(args, count, TanhBackward(), kKernels - 1);
 }
 
-// The gradient itself where it has the shape, a tuple, already.
-PyObject* unbroadcast(PyObject* const* args, Py_ssize_t count) {
-    if (count != 2 || !is_array(args[0]) || !PyTuple_CheckExact(args[1])) return nullptr;
-    Array* a = array_of(args[0]);
-    if (PyTuple_GET_SIZE(args[1]) != a->nd) return nullptr;
+bool has_shape(Array* a, PyObject* shape) {
+    if (!PyTuple_CheckExact(shape) || PyTuple_GET_SIZE(shape) != a->nd) return false;
     for (int i = 0; i < a->nd; ++i) {
-        PyObject* length = PyTuple_GET_ITEM(args[1], i);
+        PyObject* length = PyTuple_GET_ITEM(shape, i);
         if (!PyLong_CheckExact(length) || PyLong_AsSsize_t(length) != a->dimensions[i])
-            return nullptr;
+            return false;
     }
+    return true;
+}
+
+// The gradient itself where it has the shape already.
+PyObject* unbroadcast(PyObject* const* args, Py_ssize_t count) {
+    if (count != 2 || !is_array(args[0]) || !has_shape(array_of(args[0]), args[1])) return nullptr;
     return new_reference(args[0]);
+}
+
+// One pair for gates of one shape after the other: three tuples less for each.
+PyObject* shapes_of(PyObject* const* args, Py_ssize_t count) {
+    static PyObject* last = PyTuple_Pack(2, Py_None, Py_None);
+    if (count != 2 || !is_array(args[0]) || !is_array(args[1])) return nullptr;
+    Array* a = array_of(args[0]);
+    if (!same_shape(a, array_of(args[1]))) return nullptr;
+    if (!has_shape(a, PyTuple_GET_ITEM(last, 0))) {
+        PyObject* shape = PyTuple_New(a->nd);
+        if (shape == nullptr) return nullptr;
+        for (int i = 0; i < a->nd; ++i) {
+            PyTuple_SET_ITEM(shape, i, PyLong_FromSsize_t(a->dimensions[i]));
+        }
+        PyObject* pair = PyTuple_Pack(2, shape, shape);
+        Py_DECREF(shape);
+        if (pair == nullptr) return nullptr;
+        Py_SETREF(last, pair);
+    }
+    return new_reference(last);
 }
 
 template <class T>
@@ -251,11 +274,12 @@ PyObject* add_up(PyObject* a, PyObject* b) {
     return sum;
 }
 
-const FastFunction arithmetic_functions[6] = {{"add", plus},
+const FastFunction arithmetic_functions[7] = {{"add", plus},
                                               {"subtract", minus},
                                               {"multiply", times},
                                               {"chain", chain},
                                               {"tanh_backward", tanh_backward},
-                                              {"unbroadcast", unbroadcast}};
+                                              {"unbroadcast", unbroadcast},
+                                              {"shapes_of", shapes_of}};
 
 }  // namespace tinygrad_cv

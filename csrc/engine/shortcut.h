@@ -34,7 +34,7 @@ struct FastFunction {
     Fast call;
 };
 
-extern const FastFunction call_functions[2], walk_functions[2], arithmetic_functions[6];
+extern const FastFunction call_functions[2], walk_functions[2], arithmetic_functions[7];
 
 // What engine/shortcuts.py: connect tells once, when the package is imported; references are kept
 // for good, as the module's own globals are.

@@ -20,7 +20,7 @@ from tinygrad_cv.engine.gate import BinaryGate, UnaryGate
 from tinygrad_cv.engine.masking import below_mask
 from tinygrad_cv.engine.shortcuts import plain_python, shortcut
 from tinygrad_cv.gates.activation import tanh_backward
-from tinygrad_cv.gates.broadcast import unbroadcast
+from tinygrad_cv.gates.broadcast import shapes_of, unbroadcast
 from tinygrad_cv.gates.chain import chain
 from tinygrad_cv.gates.operators import add, multiply, subtract
 
@@ -192,6 +192,14 @@ def test_unbroadcast_gives_the_same_bits_both_ways(shape, target):
     with plain_python():
         assert_same_bits(ours, unbroadcast(grad, target))
     assert (ours is grad) == (full == target)
+
+
+@given(st.lists(st.tuples(operands, operands), max_size=5))
+def test_shapes_are_told_alike_both_ways(pairs):
+    for a, b in pairs:
+        ours = shapes_of(a, b)
+        with plain_python():
+            assert ours == shapes_of(a, b)
 
 
 # The object

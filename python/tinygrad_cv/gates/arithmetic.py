@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_cv.engine.gate import OUT, BinaryGate, Gate, UnaryGate
-from tinygrad_cv.gates.broadcast import unbroadcast
+from tinygrad_cv.gates.broadcast import shapes_of, unbroadcast
 from tinygrad_cv.gates.chain import Keep, ZeroOr, ZeroOver, Zeros, array_of, chain, quiet
 from tinygrad_cv.gates.exponential import Log
 from tinygrad_cv.gates.operators import add, multiply, subtract
@@ -18,7 +18,7 @@ class Add(BinaryGate):
 
     def forward(self, a, b):
         self.saved = ()
-        self.shapes = getattr(a, "shape", None), getattr(b, "shape", None)
+        self.shapes = shapes_of(a, b)
         return add(a, b)
 
     def backward(self, grad):
@@ -39,7 +39,7 @@ class Sub(BinaryGate):
 
     def forward(self, a, b):
         self.saved = ()
-        self.shapes = getattr(a, "shape", None), getattr(b, "shape", None)
+        self.shapes = shapes_of(a, b)
         return subtract(a, b)
 
     def backward(self, grad):
@@ -83,7 +83,7 @@ class Div(BinaryGate):
     def forward(self, a, b):
         y = a / b
         self.saved = b, y
-        self.shapes = getattr(a, "shape", None), getattr(b, "shape", None)
+        self.shapes = shapes_of(a, b)
         return y
 
     def backward(self, grad):
@@ -107,7 +107,7 @@ class Remainder(BinaryGate):
     @quiet
     def forward(self, a, b):
         self.saved = ()
-        self.shapes = getattr(a, "shape", None), getattr(b, "shape", None)
+        self.shapes = shapes_of(a, b)
         self.quotient, y = np.divmod(a, b)
         return y
 
