@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tinygrad_cv.data import augment
 from tinygrad_cv.data.cifar import cifar10, cifar100
 from tinygrad_cv.data.dataset import (
     Dataset,
@@ -25,6 +26,7 @@ __all__ = [
     "ImageFolder",
     "Subset",
     "TensorDataset",
+    "augment",
     "cifar10",
     "cifar100",
     "default_collate",
