@@ -99,7 +99,26 @@ def conv_table(record: Record) -> list[str]:
     return [*lines, "", caption]
 
 
-TABLES = {"accuracy": accuracy_table, "conv2d": conv_table}
+def lenet_table(record: Record) -> list[str]:
+    """A training run of both sides, and how many times faster ours is."""
+    lines = [
+        "| LeNet on MNIST | test accuracy | training time | an epoch, median |",
+        "|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        epoch = np.median([measured[0] for measured in row["epochs"]])
+        lines.append(
+            f"| {row['name']} | {row['test_accuracy']:.2f} % | {row['training_s']:.0f} s "
+            f"| {epoch:.2f} s |"
+        )
+    caption = f"`{record['command']}`; {where(record)}, PyTorch {record['versions'].get('torch')}."
+    if len(record["rows"]) == 2:
+        ours, theirs = (row["training_s"] for row in record["rows"])
+        caption = f"Ours took 1/{theirs / ours:.2f} of PyTorch's time. {caption}"
+    return [*lines, "", caption]
+
+
+TABLES = {"accuracy": accuracy_table, "conv2d": conv_table, "lenet": lenet_table}
 
 THEMES = {
     "light": {"ink": "#1f2328", "quiet": "#656d76", "line": "#d0d7de"},

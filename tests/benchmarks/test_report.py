@@ -61,6 +61,17 @@ def test_the_table_shows_medians_and_their_geometric_mean(report, record):
     assert lines[4].endswith("**2.0 / 2.0** |")
 
 
+def test_a_training_run_shows_both_sides_and_their_ratio(report, record):
+    epochs = [[1.0, 0.3, 0.9, 0.9], [2.0, 0.2, 0.9, 0.9], [6.0, 0.1, 0.9, 0.9]]
+    record["rows"] = [
+        {"name": "ours", "test_accuracy": 99.123, "training_s": 9.0, "epochs": epochs},
+        {"name": "theirs", "test_accuracy": 99.0, "training_s": 22.5, "epochs": epochs},
+    ]
+    lines = report.lenet_table(record)
+    assert "| ours | 99.12 % | 9 s | 2.00 s |" in lines
+    assert lines[-1].startswith("Ours took 1/2.50 of PyTorch's time. `python ")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_chart_is_svg_with_every_bar(report, record, theme):
     import xml.etree.ElementTree as ET

@@ -25,20 +25,22 @@ def predict(
     from tinygrad_cv.training import load_run
 
     model, description = load_run(out)
-    prepared = [_prepared(path, description["shape"]) for path in images]
+    prepared = [_prepared(path, description) for path in images]
     for path, image in zip(images, prepared, strict=True):
         typer.echo(f"{path}: {_line(model, image, description['classes'])}")
 
 
-def _prepared(path: Path, shape: tuple[int, int, int]) -> Tensor:
+def _prepared(path: Path, description: dict[str, Any]) -> Tensor:
     """An image file as a batch of one, as the network expects it."""
     import tinygrad_cv as tg
     from tinygrad_cv.data.digit_image import digit_image
     from tinygrad_cv.data.image_file import load_image
 
+    shape, transform = description["shape"], description["transform"]
     if shape != (1, 28, 28):
         raise ValueError(f"predict: only networks for 1 x 28 x 28 digits, this one takes {shape}")
-    return tg.from_numpy(digit_image(load_image(path))).reshape(1, *shape)
+    digit = digit_image(load_image(path)).reshape(1, *shape)
+    return tg.from_numpy(digit if transform is None else transform(digit))
 
 
 def _line(model: Any, image: Tensor, classes: list[str]) -> str:

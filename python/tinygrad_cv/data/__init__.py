@@ -18,12 +18,15 @@ from tinygrad_cv.data.image_file import load_image
 from tinygrad_cv.data.images import ImageDataset
 from tinygrad_cv.data.loader import DataLoader
 from tinygrad_cv.data.mnist import fashion_mnist, mnist
+from tinygrad_cv.data.named import named
+from tinygrad_cv.data.standardize import Standardize
 
 __all__ = [
     "DataLoader",
     "Dataset",
     "ImageDataset",
     "ImageFolder",
+    "Standardize",
     "Subset",
     "TensorDataset",
     "augment",
@@ -35,5 +38,6 @@ __all__ = [
     "fashion_mnist",
     "load_image",
     "mnist",
+    "named",
     "random_split",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tinygrad_cv.training.architectures import build
 from tinygrad_cv.training.evaluation import Evaluation, evaluate
 from tinygrad_cv.training.history import Epoch, History
+from tinygrad_cv.training.recipe import optimizer_named, regularizer_named, schedule_named
 from tinygrad_cv.training.run import load_run, save_run
 from tinygrad_cv.training.trainer import Callback, Trainer
 
@@ -13,7 +15,11 @@ __all__ = [
     "Evaluation",
     "History",
     "Trainer",
+    "build",
     "evaluate",
     "load_run",
+    "optimizer_named",
+    "regularizer_named",
     "save_run",
+    "schedule_named",
 ]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv import functional as F
 from tinygrad_cv.engine.grad_mode import no_grad
+from tinygrad_cv.nn.utils import max_norm_
+from tinygrad_cv.optim.lr_scheduler import ReduceLROnPlateau
 from tinygrad_cv.training.evaluation import Evaluation, evaluate, hits
 from tinygrad_cv.training.history import Epoch, History
 
@@ -47,8 +49,18 @@ class Trainer:
         Of the model's parameters.
     loss : callable
         ``loss(scores, labels)``, a mean over the batch.
-    schedule : LRScheduler, optional
-        Of the optimizer's learning rate; takes a step after each epoch.
+    schedule : LRScheduler or ReduceLROnPlateau, optional
+        Of the optimizer's learning rate. A plateau is looked for in the validation loss, or in its
+        accuracy where the mode is "max".
+    schedule_unit : {"epoch", "step"}
+        When the schedule takes a step: after each epoch, or after each update.
+    regularizer : callable, optional
+        ``regularizer(model)``, a penalty that is added to the loss that is learned from, such as
+        `nn.regularizers.L2`. What is recorded is the loss without it, so that training and validation
+        can be compared.
+    max_norm : float, optional
+        After each update no unit's incoming weights are longer than this; see
+        `nn.utils.max_norm_`.
     callbacks : sequence of Callback
 
     Attributes
@@ -59,6 +71,11 @@ class Trainer:
         How many epochs `fit` was asked for; how many steps were taken.
     interrupted : bool
         Whether Ctrl-C ended the last `fit`.
+
+    Raises
+    ------
+    ValueError
+        Another unit, or a plateau that is to be looked for after each update.
 
     Examples
     --------
@@ -76,14 +93,31 @@ class Trainer:
         model: Module,
         optimizer: Optimizer,
         loss: Callable[..., Tensor] = F.cross_entropy,
-        schedule: LRScheduler | None = None,
+        schedule: LRScheduler | ReduceLROnPlateau | None = None,
         *,
+        schedule_unit: str = "epoch",
+        regularizer: Callable[[Module], Tensor] | None = None,
+        max_norm: float | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
+        if schedule_unit not in ("epoch", "step"):
+            raise ValueError(
+                f"Trainer: schedule_unit must be 'epoch' or 'step', got {schedule_unit!r}"
+            )
+        if schedule_unit == "step" and isinstance(schedule, ReduceLROnPlateau):
+            raise ValueError(
+                "Trainer: a plateau is seen in the validation, which is measured once an epoch; "
+                "schedule_unit must be 'epoch'"
+            )
+        if max_norm is not None and not max_norm > 0:
+            raise ValueError(f"Trainer: max_norm must be above 0, got {max_norm}")
         self.model = model
         self.optimizer = optimizer
         self.loss = loss
         self.schedule = schedule
+        self.schedule_unit = schedule_unit
+        self.regularizer = regularizer
+        self.max_norm = max_norm
         self.callbacks = list(callbacks)
         self.history = History()
         self.epochs = 0
@@ -143,9 +177,17 @@ class Trainer:
             learned.count / seconds,
         )
         self.history.append(epoch)
-        if self.schedule is not None:
-            self.schedule.step()
+        if self.schedule_unit == "epoch":
+            self._move_schedule(measured)
         self._tell("on_epoch_end", epoch)
+
+    def _move_schedule(self, measured: Evaluation | None = None) -> None:
+        schedule = self.schedule
+        if isinstance(schedule, ReduceLROnPlateau):
+            assert measured is not None
+            schedule.step(measured.loss if schedule.mode == "min" else measured.accuracy)
+        elif schedule is not None:
+            schedule.step()
 
     def _learn(self, train: Iterable[Any]) -> Evaluation:
         """One pass over the training data; its loss and accuracy as they were on the way."""
@@ -168,9 +210,15 @@ class Trainer:
                 f"fit: the loss is {value} at step {self.steps}; "
                 f"{first_bad_layer(self.model, images)}"
             )
+        if self.regularizer is not None:
+            loss = loss + self.regularizer(self.model)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        if self.max_norm is not None:
+            max_norm_(self.model, self.max_norm)
+        if self.schedule_unit == "step":
+            self._move_schedule()
         self.steps += 1
         return scores, value
 
