@@ -61,7 +61,7 @@ class ColorJitter(Augmentation):
     def __call__(self, images: NDArray[Any], random: SampleRandom) -> NDArray[Any]:
         check_images("ColorJitter", images, random)
         kind, colour = images.dtype, images.shape[1] == 3
-        if not colour and (self.saturation != (1, 1) or self.hue != (0, 0)):
+        if not colour and (self.saturation != (1.0, 1.0) or self.hue != (0.0, 0.0)):
             raise ValueError(
                 "ColorJitter: saturation and hue are of images with 3 channels, got "
                 f"{images.shape[1]}"
