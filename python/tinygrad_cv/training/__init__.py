@@ -7,25 +7,32 @@ from tinygrad_cv.training.checkpoint import Checkpoint, resume
 from tinygrad_cv.training.evaluation import Evaluation, evaluate
 from tinygrad_cv.training.history import Epoch, History
 from tinygrad_cv.training.loggers import CSVLogger, TensorBoardLogger
+from tinygrad_cv.training.lr_finder import LearningRates, find_learning_rate
 from tinygrad_cv.training.recipe import optimizer_named, regularizer_named, schedule_named
 from tinygrad_cv.training.run import load_run, save_run
+from tinygrad_cv.training.sanity import Check, SanityReport, sanity
 from tinygrad_cv.training.trainer import Callback, Trainer
 
 __all__ = [
     "CSVLogger",
     "Callback",
+    "Check",
     "Checkpoint",
     "Epoch",
     "Evaluation",
     "History",
+    "LearningRates",
+    "SanityReport",
     "TensorBoardLogger",
     "Trainer",
     "build",
     "evaluate",
+    "find_learning_rate",
     "load_run",
     "optimizer_named",
     "regularizer_named",
     "resume",
+    "sanity",
     "save_run",
     "schedule_named",
 ]

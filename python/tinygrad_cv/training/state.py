@@ -43,7 +43,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "random": {
             "default": default_generator.get_state(),
             "loader": trainer.loader_state,
-            "layers": {name: g.get_state() for name, g in _generators(trainer.model)},
+            "layers": {name: g.get_state() for name, g in generators(trainer.model)},
         },
         "callbacks": [callback.state_dict() for callback in trainer.callbacks],
     }
@@ -62,7 +62,7 @@ def restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
     trainer.history = History(Epoch(*row) for row in state["history"])
     trainer.progress = Progress(**state["progress"])
     random = state["random"]
-    for name, generator in _generators(trainer.model):
+    for name, generator in generators(trainer.model):
         generator.set_state(random["layers"][name])
     default_generator.set_state(random["default"])
     trainer.loader_state = random["loader"]
@@ -101,7 +101,7 @@ def _array(tensor: Any) -> Any:
     return getattr(tensor, "array", tensor)
 
 
-def _generators(model: Module) -> Iterator[tuple[str, Generator]]:
+def generators(model: Module) -> Iterator[tuple[str, Generator]]:
     """The generators that layers hold, by the layer's name and the attribute's."""
     for path, module in model.named_modules():
         for name, value in vars(module).items():
