@@ -72,7 +72,8 @@ def find_learning_rate(
     >>> import tinygrad_cv as tg
     >>> _ = tg.manual_seed(0)
     >>> net = tg.models.mlp([4, 8, 3])
-    >>> data = tg.data.TensorDataset(tg.rand(64, 4), tg.randint(3, (64,)))
+    >>> points = tg.randn(64, 4)
+    >>> data = tg.data.TensorDataset(points, points[:, :3].argmax(dim=1))
     >>> sgd = tg.optim.SGD(net.parameters(), lr=0.1)
     >>> found = find_learning_rate(net, sgd, tg.data.DataLoader(data, 16))
     >>> 1e-4 < found.suggestion < 10
