@@ -40,7 +40,7 @@ def find_learning_rate(
     high: float = 10.0,
     steps: int = 100,
 ) -> LearningRates:
-    """Take steps whose size rises exponentially, until the loss explodes; see where it falls fastest.
+    """Take steps whose size rises exponentially, until the loss explodes; see where it was least.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def find_learning_rate(
     Returns
     -------
     LearningRates
-        The suggestion is where the smoothed loss falls fastest over the logarithm of the step size.
+        The suggestion is a tenth of the step size at which the smoothed loss was least.
 
     Raises
     ------
@@ -99,8 +99,7 @@ def find_learning_rate(
             f"find_learning_rate: the loss did not fall from {losses[0]:.3g} between {low:g} and "
             f"{rates[-1]:.3g}; try a smaller low, or check the model with sanity"
         )
-    fall = np.gradient(np.array(losses), np.log(rates))
-    return LearningRates(rates, losses, rates[int(fall[: int(np.argmin(losses)) + 1].argmin())])
+    return LearningRates(rates, losses, rates[int(np.argmin(losses))] / 10)
 
 
 def _rise(model: Any, optimizer: Any, batches: Any, loss: Any, rates: Any) -> Any:
