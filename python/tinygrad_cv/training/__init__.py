@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from tinygrad_cv.optional import require
 from tinygrad_cv.training.architectures import build
 from tinygrad_cv.training.checkpoint import Checkpoint, resume
 from tinygrad_cv.training.evaluation import Evaluation, evaluate
@@ -22,6 +25,7 @@ __all__ = [
     "Evaluation",
     "History",
     "LearningRates",
+    "NetworkClassifier",
     "SanityReport",
     "TensorBoardLogger",
     "Trainer",
@@ -36,3 +40,12 @@ __all__ = [
     "save_run",
     "schedule_named",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "NetworkClassifier":  # derives from scikit-learn's base classes
+        require("sklearn", extra="train")
+        from tinygrad_cv.training.network_classifier import NetworkClassifier
+
+        return NetworkClassifier
+    raise AttributeError(f"module 'tinygrad_cv.training' has no attribute {name!r}")
