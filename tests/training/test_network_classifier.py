@@ -76,12 +76,14 @@ def test_the_random_state_decides_and_the_default_generator_is_left_alone():
 
 
 def test_searches_and_scores_take_it():
-    images, names = pictures(60)
-    rows = images.reshape(60, -1)
-    net = NetworkClassifier("mlp", settings={"hidden": 8}, epochs=60, random_state=0)
+    rows = np.random.default_rng(0).normal(size=(90, 4))
+    names = np.array(["cat", "dog", "eel", "fox"])[rows.argmax(axis=1)]
+    net = NetworkClassifier("mlp", settings={"hidden": 16}, epochs=60, random_state=0)
     search = GridSearchCV(net, {"lr": [1e-7, 0.02]}, cv=2).fit(rows, names)
     assert search.best_params_ == {"lr": 0.02}
-    assert cross_val_score(search.best_estimator_, rows, names, cv=2).min() > 0.8
+    scores = cross_val_score(search.best_estimator_, rows, names, cv=3)
+    assert len(scores) == 3
+    assert scores.min() > 0.7
 
 
 @pytest.mark.parametrize(

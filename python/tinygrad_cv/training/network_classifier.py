@@ -72,7 +72,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     --------
     >>> X = np.random.default_rng(0).normal(size=(60, 4))
     >>> y = X.argmax(axis=1)
-    >>> net = NetworkClassifier("mlp", settings={"hidden": 16}, random_state=0, epochs=30)
+    >>> net = NetworkClassifier(settings={"hidden": 16}, random_state=0, epochs=100, lr=0.02)
     >>> net.fit(X, y).score(X, y) > 0.9
     True
     """
