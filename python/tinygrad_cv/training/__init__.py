@@ -12,6 +12,7 @@ from tinygrad_cv.training.history import Epoch, History
 from tinygrad_cv.training.loggers import CSVLogger, TensorBoardLogger
 from tinygrad_cv.training.lr_finder import LearningRates, find_learning_rate
 from tinygrad_cv.training.recipe import optimizer_named, regularizer_named, schedule_named
+from tinygrad_cv.training.robustness import robustness
 from tinygrad_cv.training.run import load_run, save_run
 from tinygrad_cv.training.sanity import Check, SanityReport, sanity
 from tinygrad_cv.training.trainer import Callback, Trainer
@@ -36,6 +37,7 @@ __all__ = [
     "optimizer_named",
     "regularizer_named",
     "resume",
+    "robustness",
     "sanity",
     "save_run",
     "schedule_named",
