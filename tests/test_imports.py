@@ -42,6 +42,7 @@ MAY_IMPORT = {
         "models", "nn", "optim", "data", "functional", "engine", "files", "serialization",
         "optional",
     },
+    "ensemble": {"training", "nn", "functional", "engine"},
     "viz": {"training", "nn", "data", "functional", "engine", "files", "optional"},
     "__init__": {"functional", "engine", "backends", "dtypes", "_core", "_openmp"},
     "__main__": {"cli"},

@@ -52,6 +52,7 @@ _LAZY = {
     "backends": "tinygrad_cv.backends",
     "cuda": "tinygrad_cv.cuda",
     "data": "tinygrad_cv.data",
+    "ensemble": "tinygrad_cv.ensemble",
     "linalg": "tinygrad_cv.linalg",
     "linear_model": "tinygrad_cv.linear_model",
     "models": "tinygrad_cv.models",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_cv.data import augment
 from tinygrad_cv.data.cifar import cifar10, cifar100
 from tinygrad_cv.data.dataset import (
     Dataset,
@@ -30,6 +31,7 @@ __all__ = [
     "Standardize",
     "Subset",
     "TensorDataset",
+    "augment",
     "cifar10",
     "cifar100",
     "default_collate",
