@@ -39,17 +39,23 @@ Buffer<int64_t> term_offsets(const ConvPlan& plan, int64_t channels, bool packed
     return offsets;
 }
 
-bool is_winograd(ConvAlgo algo) {
-    return algo == ConvAlgo::winograd4 || algo == ConvAlgo::winograd2;
+const ConvWinogradKernels& winograd_kernels(ConvAlgo algo) {
+    return algo == ConvAlgo::winograd4   ? TG_PICK(conv_winograd4)
+           : algo == ConvAlgo::winograd2 ? TG_PICK(conv_winograd2)
+                                         : TG_PICK(conv_winograd5x5);
+}
+const ConvWinogradGradKernels& winograd_grad_kernels(ConvAlgo algo) {
+    return algo == ConvAlgo::winograd4   ? TG_PICK(conv_winograd_grad4)
+           : algo == ConvAlgo::winograd2 ? TG_PICK(conv_winograd_grad2)
+                                         : TG_PICK(conv_winograd_grad5x5);
 }
 
 void run_winograd(const ConvPlan& plan, const float* x, const float* w, const ConvWeights& from,
                   int64_t group_step, const float* bias, bool relu, float* y) {
-    const bool four = plan.algo == ConvAlgo::winograd4;
-    const ConvWinogradKernels& kernels = four ? TG_PICK(conv_winograd4) : TG_PICK(conv_winograd2);
     const Buffer<float> shared = make_buffer<float>(plan.shared);
     const Buffer<float> scratch = make_buffer<float>(plan.scratch * plan.team);
-    kernels.forward(plan, from, group_step, x, w, bias, relu, y, shared.get(), scratch.get());
+    winograd_kernels(plan.algo).forward(plan, from, group_step, x, w, bias, relu, y, shared.get(),
+                                        scratch.get());
 }
 
 template <class T>
@@ -150,12 +156,10 @@ void conv2d_backward_weight(const Conv2dShape& g, const ConvPlan& plan, const T*
     const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
     if constexpr (sizeof(T) == sizeof(float)) {
         if (is_winograd(plan.algo)) {
-            const ConvWinogradGradKernels& kernels = plan.algo == ConvAlgo::winograd4
-                                                         ? TG_PICK(conv_winograd_grad4)
-                                                         : TG_PICK(conv_winograd_grad2);
             const Buffer<float> partial = make_buffer<float>(plan.partial);
             const Buffer<float> shared = make_buffer<float>(plan.shared);
-            kernels.backward_weight(plan, x, gy, gw, partial.get(), shared.get(), scratch.get());
+            winograd_grad_kernels(plan.algo).backward_weight(plan, x, gy, gw, partial.get(),
+                                                             shared.get(), scratch.get());
             return;
         }
     }

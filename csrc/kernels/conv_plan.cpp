@@ -105,10 +105,11 @@ void lay_gemm(ConvPlan& p, int64_t elem, const Machine& m) {
     split_channels(p, ceil_div(all, p.pixels) * g.groups, m);
 }
 
-// Tiles of outputs as pixels of a convolution that reads a tile's inputs.
-Conv2dShape tile_shape(const Conv2dShape& g, int64_t m) {
+// Tiles of m x m outputs as pixels of a convolution that reads a tile's inputs.
+Conv2dShape tile_shape(const Conv2dShape& g, ConvAlgo algo) {
+    const int64_t m = algo == ConvAlgo::winograd4 ? 4 : 2;
     Conv2dShape t = g;
-    t.R = t.S = m + 2;
+    t.R = t.S = m + g.R - 1;
     t.sh = t.sw = m;
     t.P = ceil_div(g.P, m);
     t.Q = ceil_div(g.Q, m);
@@ -117,13 +118,14 @@ Conv2dShape tile_shape(const Conv2dShape& g, int64_t m) {
 
 // Elements of the transposed padded rows of `rows` rows of tiles, `lanes` channels wide.
 int64_t turned_rows(const Conv2dShape& tiles, int64_t rows, int64_t lanes) {
-    return (std::min(rows, tiles.P) * tiles.sh + 2) * (tiles.Q * tiles.sw + 2) * lanes;
+    const int64_t halo = tiles.R - tiles.sh;
+    return (std::min(rows, tiles.P) * tiles.sh + halo) * (tiles.Q * tiles.sw + halo) * lanes;
 }
 
 void lay_winograd(ConvPlan& p, const Machine& m) {
-    const int64_t side = p.algo == ConvAlgo::winograd4 ? 6 : 4, points = side * side;
-    p.run = tile_shape(p.conv, side - 2);
+    p.run = tile_shape(p.conv, p.algo);
     const Conv2dShape& g = p.run;
+    const int64_t points = g.R * g.S;
     const int64_t lanes = p.panel / 2, all = g.N * g.P, c_group = g.C / g.groups;
     const int64_t columns = round_up(c_group, lanes), l2 = m.l2 / 4;
     const int64_t panels = ceil_div(g.K / g.groups, p.panel);
@@ -221,9 +223,9 @@ void lay_depthwise_gather(ConvPlan& p) {
 
 // As in lay_dot, threads may not matter here.
 void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
-    const int64_t side = p.algo == ConvAlgo::winograd4 ? 6 : 4, points = side * side;
-    p.run = tile_shape(p.conv, side - 2);
+    p.run = tile_shape(p.conv, p.algo);
     const Conv2dShape& g = p.run;
+    const int64_t points = g.R * g.S;
     const int64_t lanes = p.panel / 2, all = g.N * g.P * g.Q, k_group = g.K / g.groups;
     const int64_t columns = round_up(g.C / g.groups, lanes);
     // Rows of an odd number of vectors: a power of two would map a column to a few sets of L1.
@@ -270,12 +272,6 @@ bool direct_pays(const ConvPlan& p) {
     return waste <= 1.0 + 4.0 / double(g.K / g.groups);
 }
 
-// Winograd wins where the sums over channels are long enough to pay for the transforms.
-bool winograd_pays(const ConvPlan& p) {
-    const Conv2dShape& g = p.conv;
-    return std::min(g.C, g.K) / g.groups >= 16 && g.P * g.Q >= 16;
-}
-
 // Output channels fill their vectors better than the columns of a row would, or the rows of a direct
 // tile, one in each plane of y, would fall into the same set of L1 (8 ways).
 bool channels_pay(const ConvPlan& p, int64_t elem) {
@@ -286,18 +282,41 @@ bool channels_pay(const ConvPlan& p, int64_t elem) {
     return waste <= 1.1 && g.R * g.S > 1 && (aliased || !direct_pays(p));
 }
 
-bool winograd_fits(const Conv2dShape& g, int64_t elem) {
-    return g.R == 3 && g.S == 3 && g.sh * g.sw * g.dh * g.dw == 1 && elem == 4;
+bool winograd_fits(const Conv2dShape& g, int64_t elem, int64_t kernel) {
+    return g.R == kernel && g.S == kernel && g.sh * g.sw * g.dh * g.dw == 1 && elem == 4;
 }
 
-constexpr const char* kWinograd = "3 x 3, stride 1, float32, at least 16 channels on both sides";
+// The best Winograd for g, or automatic. It wins where the sums over channels are long enough to pay
+// for the transforms.
+ConvAlgo best_winograd(const Conv2dShape& g, int64_t elem, const ConvOptions& o) {
+    const bool pays = std::min(g.C, g.K) / g.groups >= 16 && g.P * g.Q >= 16;
+    if (o.exact || !pays) return ConvAlgo::automatic;
+    return winograd_fits(g, elem, 3)   ? ConvAlgo::winograd4
+           : winograd_fits(g, elem, 5) ? ConvAlgo::winograd5x5
+                                       : ConvAlgo::automatic;
+}
+
+// Sets algo and why, and returns true, where Winograd serves and pays.
+bool choose_winograd(ConvPlan& p, int64_t elem, const ConvOptions& o) {
+    const ConvAlgo best = best_winograd(p.conv, elem, o);
+    if (best == ConvAlgo::automatic) return false;
+    p.algo = best;
+    p.why = best == ConvAlgo::winograd4
+                ? "3 x 3, stride 1, float32, at least 16 channels on both sides"
+                : "5 x 5, stride 1, float32, at least 16 channels on both sides";
+    return true;
+}
+
 constexpr const char* kDepthwise = "one kernel for each channel, 3 x 3 or 5 x 5";
 
 // Why the forced algorithm cannot serve, so that the best other one must; null if it can.
 const char* refusal(const Conv2dShape& g, ConvPass pass, int64_t elem, const ConvOptions& o) {
-    const bool winograd = o.forced == ConvAlgo::winograd2 || o.forced == ConvAlgo::winograd4;
-    if (winograd && (o.exact || !winograd_fits(g, elem))) {
-        return "winograd serves 3 x 3, stride 1, no dilation, float32, not exact; chosen instead";
+    const bool five = o.forced == ConvAlgo::winograd5x5;
+    if (is_winograd(o.forced) && (o.exact || !winograd_fits(g, elem, five ? 5 : 3))) {
+        return five ? "winograd5x5 serves 5 x 5, stride 1, no dilation, float32, not exact; "
+                      "chosen instead"
+                    : "winograd serves 3 x 3, stride 1, no dilation, float32, not exact; "
+                      "chosen instead";
     }
     if (o.forced == ConvAlgo::depthwise && !depthwise_fits(g)) {
         return "depthwise serves one kernel for each channel, 3 x 3 or 5 x 5; chosen instead";
@@ -326,10 +345,8 @@ void plan_backward_weight(ConvPlan& p, int64_t elem, const Machine& m, const Con
     choose(p, ConvPass::backward_weight, elem, o, [&] {
         p.algo = ConvAlgo::gemm;
         p.why = "products of gradient rows and input rows, summed over pixels";
-        if (winograd_fits(p.conv, elem) && !o.exact && winograd_pays(p)) {
-            p.algo = ConvAlgo::winograd4;
-            p.why = kWinograd;
-        } else if (depthwise_fits(p.conv)) {
+        if (choose_winograd(p, elem, o)) return;
+        if (depthwise_fits(p.conv)) {
             p.algo = ConvAlgo::depthwise;
             p.why = kDepthwise;
         }
@@ -345,10 +362,8 @@ void plan_backward_weight(ConvPlan& p, int64_t elem, const Machine& m, const Con
 }
 
 void best_forward(ConvPlan& p, int64_t elem, const ConvOptions& o) {
-    if (winograd_fits(p.conv, elem) && !o.exact && winograd_pays(p)) {
-        p.algo = ConvAlgo::winograd4;
-        p.why = kWinograd;
-    } else if (depthwise_fits(p.conv)) {
+    if (choose_winograd(p, elem, o)) return;
+    if (depthwise_fits(p.conv)) {
         p.algo = ConvAlgo::depthwise;
         p.why = kDepthwise;
     } else if (channels_pay(p, elem)) {
@@ -375,6 +390,7 @@ void plan_forward(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions
             return lay_depthwise(p, elem, m);
         case ConvAlgo::winograd2:
         case ConvAlgo::winograd4:
+        case ConvAlgo::winograd5x5:
             return lay_winograd(p, m);
         default:
             return lay_gemm(p, elem, m);
@@ -394,8 +410,8 @@ void plan_backward_input(ConvPlan& p, int64_t elem, const Machine& m, const Conv
     // The flipped pass computes every pixel of gx in full, also where the kernel only reaches zeros;
     // scattering does not, but pays for its additions when K is small.
     const double waste = double(g.H * g.W) / double(g.P * g.Q);
-    const bool winograd = winograd_fits(g, elem) && !o.exact;
-    const bool wasteful = waste > 1.0 + 24.0 / double(g.K / g.groups) && !winograd;
+    const bool wasteful = waste > 1.0 + 24.0 / double(g.K / g.groups) &&
+                          best_winograd(f, elem, o) == ConvAlgo::automatic;
     if (!can_flip || (wasteful && automatic)) {
         p.algo = ConvAlgo::gemm;
         p.why = can_flip ? "little padding: products scattered into planes"
@@ -426,8 +442,15 @@ const char* conv_algo_name(ConvAlgo algo) noexcept {
             return "winograd2";
         case ConvAlgo::winograd4:
             return "winograd4";
+        case ConvAlgo::winograd5x5:
+            return "winograd5x5";
     }
     return "unknown";
+}
+
+bool is_winograd(ConvAlgo algo) noexcept {
+    return algo == ConvAlgo::winograd2 || algo == ConvAlgo::winograd4 ||
+           algo == ConvAlgo::winograd5x5;
 }
 
 ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Machine& m,
