@@ -123,8 +123,9 @@ void conv2d_backward_input(const Conv2dShape& g, const ConvPlan& plan, const T* 
     if (g.N == 0) return;
     const int64_t taps = g.R * g.S, c_group = g.C / g.groups, k_group = g.K / g.groups;
     if (plan.flipped) {
-        const ConvWeights from = {c_group, k_group, taps, taps, c_group * taps, -1};
-        run_forward<T>(plan, gy, w + taps - 1, from, k_group * c_group * taps, nullptr, false, gx);
+        const int64_t first = plan.transposed ? 0 : taps - 1, inner = plan.transposed ? 1 : -1;
+        const ConvWeights from = {c_group, k_group, taps, taps, c_group * taps, inner};
+        run_forward<T>(plan, gy, w + first, from, k_group * c_group * taps, nullptr, false, gx);
         return;
     }
     const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);

@@ -60,6 +60,8 @@ struct ConvPlan {
     const char* why;
     int team;
     bool flipped;        // backward_input as the forward pass of `conv` over gy, weights flipped
+    bool transposed;     // besides: by the transpose of Winograd, weights as they are
+    bool swapped;        // sums have rows of input channels (Winograd gradient)
     Conv2dShape conv;    // the convolution that the kernel computes
     Conv2dShape run;     // the pixels that its panels hold: conv, or for Winograd its tiles, as the
                          // pixels of a kernel as large as a tile's inputs and as wide a stride

@@ -105,14 +105,25 @@ void lay_gemm(ConvPlan& p, int64_t elem, const Machine& m) {
     split_channels(p, ceil_div(all, p.pixels) * g.groups, m);
 }
 
-// Tiles of m x m outputs as pixels of a convolution that reads a tile's inputs.
+int64_t tile_outputs(ConvAlgo algo) { return algo == ConvAlgo::winograd4 ? 4 : 2; }
+
+// Tiles of outputs as pixels of a convolution that reads a tile's inputs.
 Conv2dShape tile_shape(const Conv2dShape& g, ConvAlgo algo) {
-    const int64_t m = algo == ConvAlgo::winograd4 ? 4 : 2;
+    const int64_t m = tile_outputs(algo);
     Conv2dShape t = g;
     t.R = t.S = m + g.R - 1;
     t.sh = t.sw = m;
     t.P = ceil_div(g.P, m);
     t.Q = ceil_div(g.Q, m);
+    return t;
+}
+
+// The same for tiles of the gradient that `g`, a flipped convolution, reads.
+Conv2dShape gradient_tile_shape(const Conv2dShape& g, ConvAlgo algo) {
+    Conv2dShape t = tile_shape(g, algo);
+    t.R = t.S = t.sh;
+    t.P = ceil_div(g.H, t.sh);
+    t.Q = ceil_div(g.W, t.sw);
     return t;
 }
 
@@ -122,15 +133,26 @@ int64_t turned_rows(const Conv2dShape& tiles, int64_t rows, int64_t lanes) {
     return (std::min(rows, tiles.P) * tiles.sh + halo) * (tiles.Q * tiles.sw + halo) * lanes;
 }
 
+int64_t winograd_points(const Conv2dShape& g, ConvAlgo algo) {
+    const int64_t side = tile_outputs(algo) + g.R - 1;
+    return side * side;
+}
+
+// Whether a panel of U and a few tiles' X fit a share of L2, elements `l2`.
+bool winograd_by_blocks(const ConvPlan& p, int64_t l2) {
+    const int64_t c_group = p.conv.C / p.conv.groups, points = winograd_points(p.conv, p.algo);
+    return points * (c_group * p.panel + 2 * p.tile_mr * round_up(c_group, p.panel / 2)) <= l2;
+}
+
 void lay_winograd(ConvPlan& p, const Machine& m) {
-    p.run = tile_shape(p.conv, p.algo);
+    p.run = p.transposed ? gradient_tile_shape(p.conv, p.algo) : tile_shape(p.conv, p.algo);
     const Conv2dShape& g = p.run;
-    const int64_t points = g.R * g.S;
+    const int64_t points = winograd_points(p.conv, p.algo);
     const int64_t lanes = p.panel / 2, all = g.N * g.P, c_group = g.C / g.groups;
     const int64_t columns = round_up(c_group, lanes), l2 = m.l2 / 4;
     const int64_t panels = ceil_div(g.K / g.groups, p.panel);
     const int64_t u_panel = points * c_group * p.panel;
-    const bool blocks = u_panel + 2 * p.tile_mr * points * columns <= l2;
+    const bool blocks = winograd_by_blocks(p, l2);
     int64_t rows;
     if (blocks) {
         // X of a block beside one panel of U in L2, not more than some 60 tiles.
@@ -140,10 +162,15 @@ void lay_winograd(ConvPlan& p, const Machine& m) {
         constexpr int64_t kShared = int64_t(4) << 20;  // elements of X of a chunk, 16 MB; M in L2
         rows = std::min(kShared / (points * columns), l2 * 3 / 10 / (points * p.panel)) / g.Q;
     }
-    p.rows = ceil_div(all, ceil_div(all, std::clamp<int64_t>(rows, 1, all)));
+    // The tiles of an image overlap when transposed: none may be cut.
+    const int64_t unit = p.transposed ? g.P : 1, units = all / unit;
+    rows = ceil_div(units, ceil_div(units, std::clamp<int64_t>(rows / unit, 1, units)));
+    p.rows = rows * unit;
     p.pixels = p.rows * g.Q;
-    const int64_t lines =
-        std::max(turned_rows(g, p.rows, lanes), p.rows * g.sh * p.conv.Q * p.panel);
+    const int64_t halo = p.conv.R - 1;
+    const int64_t out = p.transposed ? (g.P * g.sh + halo) * (g.Q * g.sw + halo)
+                                     : p.rows * g.sh * p.conv.Q;  // pixels
+    const int64_t lines = std::max(turned_rows(g, p.rows, lanes), out * p.panel);
     if (blocks) {
         p.shared = g.groups * panels * u_panel;
         p.scratch = points * (p.pixels * columns + lanes) + points * p.pixels * p.panel + lines;
@@ -225,16 +252,18 @@ void lay_depthwise_gather(ConvPlan& p) {
 void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
     p.run = tile_shape(p.conv, p.algo);
     const Conv2dShape& g = p.run;
-    const int64_t points = g.R * g.S;
+    const int64_t points = winograd_points(p.conv, p.algo);
     const int64_t lanes = p.panel / 2, all = g.N * g.P * g.Q, k_group = g.K / g.groups;
-    const int64_t columns = round_up(g.C / g.groups, lanes);
+    const int64_t c_group = g.C / g.groups;
+    const int64_t c_columns = round_up(c_group, lanes), k_columns = round_up(k_group, lanes);
     // Rows of an odd number of vectors: a power of two would map a column to a few sets of L1.
     const auto odd = [&](int64_t n) { return (ceil_div(n, lanes) | 1) * lanes; };
-    p.x_step = odd(columns);
+    p.x_step = odd(c_columns);
     p.y_step = odd(k_group);
-    const int64_t tile = points * (p.x_step + p.y_step), sums = points * k_group * columns;
+    const int64_t tile = points * (p.x_step + p.y_step), sums = points * k_group * c_columns;
     const int64_t lines = turned_rows(g, 62 / g.Q + 2, lanes);  // rows that 64 tiles touch
     const bool apart = sums * 4 <= m.l2;
+    p.swapped = apart && c_group * k_columns < k_group * c_columns;
     p.pixels = std::min<int64_t>(64, all);
     if (apart) {
         p.pixels = std::clamp<int64_t>(m.l2 / 2 / 4 / tile, 16, p.pixels < 16 ? 16 : p.pixels);
@@ -251,7 +280,7 @@ void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
         p.shared = tile * p.rows;
         p.scratch = round_up(lines, 64);
         if (blocks) {  // of channels, whose sums at all points fill some 60 % of L2
-            p.channels = std::min<int64_t>(columns, 4 * lanes);
+            p.channels = std::min<int64_t>(c_columns, 4 * lanes);
             p.k_splits =
                 ceil_div(k_group, std::max<int64_t>(m.l2 * 3 / 20 / (points * p.channels), 8));
             const int64_t block = points * ceil_div(k_group, p.k_splits) * p.channels;
@@ -260,7 +289,7 @@ void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
             return;
         }
     }
-    p.partial = p.chunks * g.groups * sums;
+    p.partial = p.chunks * g.groups * (p.swapped ? points * c_group * k_columns : sums);
 }
 
 // The share of a direct tile's lanes that fall behind the row's end, against what packing costs.
@@ -289,11 +318,11 @@ bool winograd_fits(const Conv2dShape& g, int64_t elem, int64_t kernel) {
 // The best Winograd for g, or automatic. It wins where the sums over channels are long enough to pay
 // for the transforms.
 ConvAlgo best_winograd(const Conv2dShape& g, int64_t elem, const ConvOptions& o) {
-    const bool pays = std::min(g.C, g.K) / g.groups >= 16 && g.P * g.Q >= 16;
-    if (o.exact || !pays) return ConvAlgo::automatic;
-    return winograd_fits(g, elem, 3)   ? ConvAlgo::winograd4
-           : winograd_fits(g, elem, 5) ? ConvAlgo::winograd5x5
-                                       : ConvAlgo::automatic;
+    const int64_t least = std::min(g.C, g.K) / g.groups, most = std::max(g.C, g.K) / g.groups;
+    if (o.exact || g.P * g.Q < 16 || most < 16) return ConvAlgo::automatic;
+    return winograd_fits(g, elem, 3) && least >= 16  ? ConvAlgo::winograd4
+           : winograd_fits(g, elem, 5) && least >= 6 ? ConvAlgo::winograd5x5
+                                                     : ConvAlgo::automatic;
 }
 
 // Sets algo and why, and returns true, where Winograd serves and pays.
@@ -303,7 +332,7 @@ bool choose_winograd(ConvPlan& p, int64_t elem, const ConvOptions& o) {
     p.algo = best;
     p.why = best == ConvAlgo::winograd4
                 ? "3 x 3, stride 1, float32, at least 16 channels on both sides"
-                : "5 x 5, stride 1, float32, at least 16 channels on both sides";
+                : "5 x 5, stride 1, float32, at least 6 channels, 16 on one side";
     return true;
 }
 
@@ -379,8 +408,7 @@ void best_forward(ConvPlan& p, int64_t elem, const ConvOptions& o) {
 }
 
 // The forward convolution p.conv.
-void plan_forward(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions& o) {
-    choose(p, ConvPass::forward, elem, o, [&] { best_forward(p, elem, o); });
+void lay_forward(ConvPlan& p, int64_t elem, const Machine& m) {
     switch (p.algo) {
         case ConvAlgo::direct:
             return lay_direct(p, elem, m);
@@ -395,6 +423,14 @@ void plan_forward(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions
         default:
             return lay_gemm(p, elem, m);
     }
+}
+
+// Far fewer tiles of the gradient than of gx, and those of an image fit a block.
+bool transposed_pays(const ConvPlan& p, const Machine& m) {
+    const Conv2dShape flipped = tile_shape(p.conv, p.algo);
+    const Conv2dShape gradient = gradient_tile_shape(p.conv, p.algo);
+    const int64_t tiles = gradient.P * gradient.Q;
+    return 4 * flipped.P * flipped.Q >= 5 * tiles && tiles <= 64 && winograd_by_blocks(p, m.l2 / 4);
 }
 
 // As the forward pass of flipped weights where that serves; else gathered (depthwise) or scattered.
@@ -421,7 +457,9 @@ void plan_backward_input(ConvPlan& p, int64_t elem, const Machine& m, const Conv
     p.flipped = true;
     p.conv = p.run = f;
     p.depth = f.C / f.groups * f.R * f.S;
-    plan_forward(p, elem, m, o);
+    choose(p, ConvPass::forward, elem, o, [&] { best_forward(p, elem, o); });
+    if (is_winograd(p.algo)) p.transposed = transposed_pays(p, m);
+    lay_forward(p, elem, m);
 }
 
 }  // namespace
@@ -471,7 +509,8 @@ ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Ma
         return p;
     }
     if (pass == ConvPass::forward) {
-        plan_forward(p, elem, m, options);
+        choose(p, pass, elem, options, [&] { best_forward(p, elem, options); });
+        lay_forward(p, elem, m);
     } else if (pass == ConvPass::backward_input) {
         plan_backward_input(p, elem, m, options);
     } else {

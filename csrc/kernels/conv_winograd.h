@@ -9,9 +9,13 @@
 namespace tinygrad_cv {
 namespace TG_ISA {
 
-// The three one-dimensional transforms for as many points as a tile has inputs on a side:
-//   input: B^T d.  spread: G w, N values as a polynomial's coefficients, scaled and evaluated at the
-//   points.  gather: A^T m, N values from the points.
+// Transposed in x, it is the gradient of the input, tiles overlapping by R - 1:
+//   gx += B [ (G w G^T) . (A gy A^T) ] B^T
+
+// The one-dimensional transforms for as many points as a tile has inputs on a side:
+//   input: B^T d.  input_back: B t.
+//   evaluate: A w, N values as a polynomial's coefficients at the points.  spread: G w, scaled besides.
+//   gather: A^T m, N values from the points.
 template <int Side>
 struct WinogradPoints;
 
@@ -27,19 +31,36 @@ struct WinogradPoints<6> {  // 0, 1, -1, 2, -2, infinity
         t[4] = c - e;
         t[5] = 4 * d[1] - 5 * d[3] + d[5];
     }
+    template <class V>
+    __attribute__((always_inline)) static void input_back(const V (&t)[6], V (&d)[6]) {
+        const V p = t[1] + t[2], q = t[1] - t[2], r = t[3] + t[4], s = t[3] - t[4];
+        d[0] = 4 * t[0];
+        d[1] = 4 * (t[5] - q) - 2 * s;
+        d[2] = -5 * t[0] - 4 * p - r;
+        d[3] = q + 2 * s - 5 * t[5];
+        d[4] = t[0] + p + r;
+        d[5] = t[5];
+    }
     template <class V, int N>
-    __attribute__((always_inline)) static void spread(const V (&w)[N], V (&t)[6]) {
+    __attribute__((always_inline)) static void evaluate(const V (&w)[N], V (&t)[6]) {
         static_assert(N >= 2 && N <= 5, "");
         V even = w[0], odd = w[1], far = w[0], side = 2 * w[1];
         if constexpr (N > 2) even += w[2], far += 4 * w[2];
         if constexpr (N > 3) odd += w[3], side += 8 * w[3];
         if constexpr (N > 4) even += w[4], far += 16 * w[4];
-        t[0] = 0.25f * w[0];
-        t[1] = (-1.0f / 6) * (even + odd);
-        t[2] = (-1.0f / 6) * (even - odd);
-        t[3] = (1.0f / 24) * (far + side);
-        t[4] = (1.0f / 24) * (far - side);
+        t[0] = w[0];
+        t[1] = even + odd;
+        t[2] = even - odd;
+        t[3] = far + side;
+        t[4] = far - side;
         t[5] = w[N - 1];
+    }
+    template <class V, int N>
+    __attribute__((always_inline)) static void spread(const V (&w)[N], V (&t)[6]) {
+        constexpr float kScale[6] = {0.25f, -1.0f / 6, -1.0f / 6, 1.0f / 24, 1.0f / 24, 1};
+        evaluate(w, t);
+        TG_UNROLL
+        for (int i = 0; i < 5; ++i) t[i] *= kScale[i];
     }
     template <class V, int N>
     __attribute__((always_inline)) static void gather(const V (&m)[6], V (&y)[N]) {
@@ -63,14 +84,28 @@ struct WinogradPoints<4> {  // 0, 1, -1, infinity
         t[2] = d[2] - d[1];
         t[3] = d[1] - d[3];
     }
+    template <class V>
+    __attribute__((always_inline)) static void input_back(const V (&t)[4], V (&d)[4]) {
+        d[0] = t[0];
+        d[1] = t[1] - t[2] + t[3];
+        d[2] = t[1] + t[2] - t[0];
+        d[3] = -t[3];
+    }
     template <class V, int N>
-    __attribute__((always_inline)) static void spread(const V (&w)[N], V (&t)[4]) {
+    __attribute__((always_inline)) static void evaluate(const V (&w)[N], V (&t)[4]) {
         static_assert(N == 2 || N == 3, "");
         V even = w[0];
         if constexpr (N > 2) even += w[2];
         t[0] = w[0];
-        t[1] = 0.5f * (even + w[1]);
-        t[2] = 0.5f * (even - w[1]);
+        t[1] = even + w[1];
+        t[2] = even - w[1];
+        t[3] = -w[N - 1];
+    }
+    template <class V, int N>
+    __attribute__((always_inline)) static void spread(const V (&w)[N], V (&t)[4]) {
+        evaluate(w, t);
+        t[1] *= 0.5f;
+        t[2] *= 0.5f;
         t[3] = w[N - 1];
     }
     template <class V, int N>

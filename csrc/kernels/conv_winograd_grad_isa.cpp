@@ -75,10 +75,11 @@ void point_product(int64_t rows, int64_t columns, int64_t tile_mr, int64_t tiles
     }
 }
 
-// gw of one output channel and `channels` input channels from the sums of all chunks, in their order.
+// The taps of one row of `channels` sums from the sums of all chunks, in their order; those of
+// channel j go to gw + j * gw_step.
 template <class W>
 void finish_row(int64_t channels, int64_t chunks, const float* sums, int64_t chunk_step,
-                int64_t xi_step, float* gw) noexcept {
+                int64_t xi_step, float* gw, int64_t gw_step) noexcept {
     constexpr int A = W::kSide, R = W::kKernel, T = R * R;
     for (int64_t c = 0; c < channels; c += L) {
         F half[R][A];
@@ -106,27 +107,41 @@ void finish_row(int64_t channels, int64_t chunks, const float* sums, int64_t chu
             for (int s = 0; s < R; ++s) store(taps[r * R + s], t[s]);
         }
         for (int64_t j = 0; j < smaller(L, channels - c); ++j) {
-            for (int t = 0; t < T; ++t) gw[(c + j) * T + t] = taps[t][j];
+            for (int t = 0; t < T; ++t) gw[(c + j) * gw_step + t] = taps[t][j];
         }
     }
 }
 
-// Sizes shared by the steps below: elements from tile to tile and from point to point.
+// Sizes shared by the steps below: elements from tile to tile and from point to point. Sums are rows
+// of output channels by input channels, or the other way round where that fills vectors better.
 struct Layout {
-    int64_t c_group, k_group, columns, ldx, ldy, x_xi, y_xi, sums;
+    int64_t c_group, k_group, c_blocks, k_blocks;
+    int64_t rows, columns;  // of the sums at one point; columns: whole vectors
+    int64_t ldx, ldy, x_xi, y_xi, sums;
 };
 Layout layout(const ConvPlan& plan, int64_t tiles) {
     const Conv2dShape& g = plan.run;
     Layout l;
     l.c_group = g.C / g.groups;
     l.k_group = g.K / g.groups;
-    l.columns = (l.c_group + L - 1) / L * L;
+    l.c_blocks = (l.c_group + L - 1) / L;
+    l.k_blocks = (l.k_group + L - 1) / L;
+    l.rows = plan.swapped ? l.c_group : l.k_group;
+    l.columns = (plan.swapped ? l.k_blocks : l.c_blocks) * L;
     l.ldx = plan.x_step;
     l.ldy = plan.y_step;
     l.x_xi = tiles * l.ldx;
     l.y_xi = tiles * l.ldy;
-    l.sums = l.k_group * l.columns;
+    l.sums = l.rows * l.columns;
     return l;
+}
+
+// All sums of one point over `tiles` tiles.
+void sum_point(const ConvPlan& plan, const Layout& l, int64_t tiles, const float* x, const float* y,
+               bool add, float* sums) noexcept {
+    const float *a = plan.swapped ? x : y, *b = plan.swapped ? y : x;
+    const int64_t lda = plan.swapped ? l.ldx : l.ldy, ldb = plan.swapped ? l.ldy : l.ldx;
+    point_product(l.rows, l.columns, plan.tile_mr, tiles, a, lda, b, ldb, add, sums, l.columns);
 }
 
 // Block `b` of L channels of x, then of the gradient, for tiles [i0, i1) that are tiles
@@ -136,23 +151,24 @@ void transform_channels(const ConvPlan& plan, const Layout& l, const float* x, c
                         int64_t group, int64_t b, int64_t i0, int64_t i1, int64_t base,
                         float* lines, float* xt, float* yt) noexcept {
     const Conv2dShape& g = plan.conv;
-    const int64_t x_blocks = l.columns / L;
-    if (b < x_blocks) {
+    if (b < l.c_blocks) {
         const int64_t c = b * L, plane = g.H * g.W;
         const Source from = {
             x + (group * l.c_group + c) * plane, g.C * plane, plane, g.H, g.W, g.ph, g.pw};
-        transform_tiles<W, false>(plan, from, int(smaller(L, l.c_group - c)), i0, i1, l.x_xi, lines,
-                                  [&](int64_t i) { return xt + (i - base) * l.ldx + c; });
+        transform_tiles<W, As::input>(plan, from, int(smaller(L, l.c_group - c)), i0, i1, l.x_xi,
+                                      lines,
+                                      [&](int64_t i) { return xt + (i - base) * l.ldx + c; });
     } else {
-        const int64_t k = (b - x_blocks) * L, plane = g.P * g.Q;
+        const int64_t k = (b - l.c_blocks) * L, plane = g.P * g.Q;
         const Source from = {
             gy + (group * l.k_group + k) * plane, g.K * plane, plane, g.P, g.Q, 0, 0};
-        transform_tiles<W, true>(plan, from, int(smaller(L, l.k_group - k)), i0, i1, l.y_xi, lines,
-                                 [&](int64_t i) { return yt + (i - base) * l.ldy + k; });
+        transform_tiles<W, As::kernel>(plan, from, int(smaller(L, l.k_group - k)), i0, i1, l.y_xi,
+                                       lines,
+                                       [&](int64_t i) { return yt + (i - base) * l.ldy + k; });
     }
 }
 
-// partial[chunk][group][xi][k][column]
+// partial[chunk][group][xi][row][column]
 template <class W>
 void sum_apart(const ConvPlan& plan, const float* x, const float* gy, float* partial,
                float* scratch) noexcept {
@@ -160,7 +176,7 @@ void sum_apart(const ConvPlan& plan, const float* x, const float* gy, float* par
     const Conv2dShape& g = plan.run;
     const Layout l = layout(plan, plan.pixels);
     const int64_t all = g.N * g.P * g.Q, blocks = (all + plan.pixels - 1) / plan.pixels;
-    const int64_t channel_blocks = (l.columns + l.k_group + L - 1) / L;
+    const int64_t channel_blocks = l.c_blocks + l.k_blocks;
     parallel_for_dynamic(plan.chunks * g.groups, plan.team, [&](int64_t job, int thread) {
         const int64_t group = job % g.groups, chunk = job / g.groups;
         float* xt = scratch + thread * plan.scratch;
@@ -174,9 +190,8 @@ void sum_apart(const ConvPlan& plan, const float* x, const float* gy, float* par
                 transform_channels<W>(plan, l, x, gy, group, b, i0, i1, i0, lines, xt, yt);
             }
             for (int64_t xi = 0; xi < A2; ++xi) {
-                point_product(l.k_group, l.columns, plan.tile_mr, i1 - i0, yt + xi * l.y_xi, l.ldy,
-                              xt + xi * l.x_xi, l.ldx, block > first, sums + xi * l.sums,
-                              l.columns);
+                sum_point(plan, l, i1 - i0, xt + xi * l.x_xi, yt + xi * l.y_xi, block > first,
+                          sums + xi * l.sums);
             }
         }
     });
@@ -187,7 +202,7 @@ template <class W>
 void sum_block(const ConvPlan& plan, const Layout& l, int64_t job, const float* xt, const float* yt,
                float* gw, float* sums) noexcept {
     constexpr int64_t A2 = W::kPoints;
-    constexpr int64_t kTilesInL1 = 96;
+    constexpr int64_t kTilesInL1 = 96, kTaps = W::kKernel * W::kKernel;
     const int64_t all = plan.rows, ks = plan.k_splits, width = plan.channels;
     const int64_t k0 = tile_start(l.k_group, ks, job % ks);
     const int64_t k1 = tile_start(l.k_group, ks, job % ks + 1), c0 = job / ks * width;
@@ -202,11 +217,11 @@ void sum_block(const ConvPlan& plan, const Layout& l, int64_t job, const float* 
     }
     for (int64_t k = k0; k < k1; ++k) {
         finish_row<W>(smaller(width, l.c_group - c0), 1, sums + (k - k0) * width, 0, xi_step,
-                      gw + (k * l.c_group + c0) * W::kKernel * W::kKernel);
+                      gw + (k * l.c_group + c0) * kTaps, kTaps);
     }
 }
 
-// sums[group][xi][k][column] over plan.rows tiles at a time, or, without `sums`, over all at once.
+// sums[group][xi][row][column] over plan.rows tiles at a time, or, without `sums`, over all at once.
 template <class W>
 void sum_together(const ConvPlan& plan, const float* x, const float* gy, float* gw, float* sums,
                   float* shared, float* scratch) noexcept {
@@ -214,7 +229,7 @@ void sum_together(const ConvPlan& plan, const float* x, const float* gy, float* 
     const Conv2dShape& g = plan.run;
     const Layout l = layout(plan, plan.rows);
     const int64_t all = g.N * g.P * g.Q;
-    const int64_t channel_blocks = (l.columns + l.k_group + L - 1) / L;
+    const int64_t channel_blocks = l.c_blocks + l.k_blocks;
     float *xt = shared, *yt = shared + A2 * l.x_xi;
     for (int64_t group = 0; group < g.groups; ++group) {
         for (int64_t i0 = 0; i0 < all; i0 += plan.rows) {
@@ -237,9 +252,8 @@ void sum_together(const ConvPlan& plan, const float* x, const float* gy, float* 
                 continue;
             }
             parallel_for_dynamic(A2, plan.team, [&](int64_t xi, int) {
-                point_product(l.k_group, l.columns, plan.tile_mr, i1 - i0, yt + xi * l.y_xi, l.ldy,
-                              xt + xi * l.x_xi, l.ldx, i0 > 0, sums + (group * A2 + xi) * l.sums,
-                              l.columns);
+                sum_point(plan, l, i1 - i0, xt + xi * l.x_xi, yt + xi * l.y_xi, i0 > 0,
+                          sums + (group * A2 + xi) * l.sums);
             });
         }
     }
@@ -257,10 +271,15 @@ void backward_weight(const ConvPlan& plan, const float* x, const float* gy, floa
         sum_apart<W>(plan, x, gy, partial, scratch);
     }
     const Layout l = layout(plan, 0);
-    parallel_for(g.K, plan.team, [&](int64_t k) {
-        const int64_t group = k / l.k_group, row = k % l.k_group;
-        finish_row<W>(l.c_group, plan.chunks, partial + group * A2 * l.sums + row * l.columns,
-                      g.groups * A2 * l.sums, l.sums, gw + k * l.c_group * W::kKernel * W::kKernel);
+    constexpr int64_t kTaps = W::kKernel * W::kKernel;
+    const int64_t lanes = plan.swapped ? l.k_group : l.c_group;
+    const int64_t row_step = plan.swapped ? kTaps : l.c_group * kTaps;
+    const int64_t lane_step = plan.swapped ? l.c_group * kTaps : kTaps;
+    parallel_for(g.groups * l.rows, plan.team, [&](int64_t job) {
+        const int64_t group = job / l.rows, row = job % l.rows;
+        finish_row<W>(lanes, plan.chunks, partial + group * A2 * l.sums + row * l.columns,
+                      g.groups * A2 * l.sums, l.sums,
+                      gw + group * l.k_group * l.c_group * kTaps + row * row_step, lane_step);
     });
 }
 

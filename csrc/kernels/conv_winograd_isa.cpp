@@ -4,12 +4,15 @@
 //   For each of the 36 (16, 36) transform points a matrix product M = X U, X: tiles x input
 //   channels, U: input x output channels; lanes hold output channels, the rows of a register tile
 //   are tiles. Multiplications: 36/144 (16/36, 36/100) of the plain sum's. Error: at most 8 (1, 8)
-//   times the plain sum's bound at its largest; measured 5.6 (0.3, 3.2).
+//   times the plain sum's bound at its largest; measured 5.6 (0.3, 4.2).
 //   Two orders. Blocks: U is made once; a job owns some rows of tiles, keeps their X in L2 and
 //   takes one panel of output channels after the other. Panels (when U and X outgrow L2): X is made
 //   once, a job owns a panel of output channels and makes its share of U, some input channels at a
 //   time, in L2; nothing of the size of U is ever written to memory.
 //   In both, a panel of M (two vectors of output channels) is transformed back while in cache.
+//   Transposed, the gradient of the input: the tiles of gy do not overlap, those of gx do and are
+//   added image by image; so nothing is computed for zero padding, of which the flipped pass has
+//   R - 1 - padding on every side.
 #include "kernels/conv_winograd_lanes.h"
 #include "kernels/gemm_tile.h"
 
@@ -82,17 +85,22 @@ struct Groups {
     int64_t start(int64_t group) const { return tile_start(tiles, count, group); }
 };
 
-template <class W>
+template <class W, As kAs>
 void transform_inputs(const ConvPlan& plan, const float* x, int64_t group, int64_t block,
                       const Groups& groups, int64_t i0, int64_t i1, int64_t base, int64_t xi_step,
                       float* lines, float* xt) noexcept {
     const Conv2dShape& g = plan.conv;
     const int64_t c_group = g.C / g.groups, c = block * L, plane = g.H * g.W;
-    const Source from = {
-        x + (group * c_group + c) * plane, g.C * plane, plane, g.H, g.W, g.ph, g.pw};
+    const Source from = {x + (group * c_group + c) * plane,
+                         g.C * plane,
+                         plane,
+                         g.H,
+                         g.W,
+                         kAs == As::input ? g.ph : 0,
+                         kAs == As::input ? g.pw : 0};
     int64_t at = i0 - base, t = at * groups.count / groups.tiles;  // the group of the first tile
     while (groups.start(t + 1) <= at) ++t;
-    transform_tiles<W, false>(
+    transform_tiles<W, kAs>(
         plan, from, int(smaller(L, c_group - c)), i0, i1, xi_step, lines, [&](int64_t i) {
             if (i - base == groups.start(t + 1)) ++t;
             const int64_t start = groups.start(t);
@@ -232,9 +240,75 @@ void write_panel(const ConvPlan& plan, const float* m, const Groups& groups, int
     });
 }
 
-// Job: plan.rows rows of tiles, a group of channels, and a share of its panels.
-// u: [group][panel][xi][c][2L].
+// One tile and L input channels back to the pixels that it overlaps, added.
 template <class W>
+TG_INLINE void add_tile(const float* m, int64_t xi_step, int64_t row_step, float* to) {
+    constexpr int A = W::kSide;
+    F half[A][A];
+    TG_UNROLL
+    for (int s = 0; s < A; ++s) {
+        F t[A], d[A];
+        TG_UNROLL
+        for (int r = 0; r < A; ++r) t[r] = load(m + (r * A + s) * xi_step);
+        W::input_back(t, d);
+        TG_UNROLL
+        for (int r = 0; r < A; ++r) half[r][s] = d[r];
+    }
+    TG_UNROLL
+    for (int r = 0; r < A; ++r) {
+        F d[A];
+        W::input_back(half[r], d);
+        TG_UNROLL
+        for (int s = 0; s < A; ++s) {
+            float* pixel = to + r * row_step + s * 2 * L;
+            store(pixel, load(pixel) + d[s]);
+        }
+    }
+}
+
+// The panel of gx that starts at channel k (in its group) of tiles [i0, i1), whole images: the tiles
+// of each overlap in its padded plane, lines[pixel][2L].
+template <class W>
+void add_panel(const ConvPlan& plan, const float* m, const Groups& groups, int64_t group, int64_t k,
+               int64_t i0, int64_t i1, float* lines, float* gx) noexcept {
+    constexpr int A2 = W::kPoints;
+    constexpr int64_t M = W::kOut, R = W::kKernel;
+    const Conv2dShape &g = plan.conv, &tiles = plan.run;
+    const int64_t k_group = g.K / g.groups, plane = g.P * g.Q, image = tiles.P * tiles.Q;
+    const int64_t columns = tiles.Q * M + R - 1, rows = tiles.P * M + R - 1;
+    const int64_t top = R - 1 - g.ph, left = R - 1 - g.pw;  // g is the flipped convolution
+    int64_t t = 0;
+    for (int64_t first = i0; first < i1; first += image) {
+        zero_run(lines, rows * columns * 2 * L);
+        for (int64_t i = first; i < first + image; ++i) {
+            if (i - i0 == groups.start(t + 1)) ++t;
+            const int64_t start = groups.start(t), size = groups.start(t + 1) - start;
+            const int64_t p = (i - first) / tiles.Q * M, q = (i - first) % tiles.Q * M;
+            const float* from = m + (start * A2 + i - i0 - start) * 2 * L;
+            for (int half = 0; half < 2 && k + half * L < k_group; ++half) {
+                add_tile<W>(from + half * L, size * 2 * L, columns * 2 * L,
+                            lines + (p * columns + q) * 2 * L + half * L);
+            }
+        }
+        float* to = gx + (first / image * g.K + group * k_group + k) * plane;
+        for (int half = 0; half < 2 && k + half * L < k_group; ++half) {
+            const int channels = int(smaller(L, k_group - k - half * L));
+            const float* from = lines + (top * columns + left) * 2 * L + half * L;
+            if (columns == g.Q) {
+                turn_back(from, plane, channels, plane, to + half * L * plane);
+                continue;
+            }
+            for (int64_t h = 0; h < g.P; ++h) {
+                turn_back(from + h * columns * 2 * L, g.Q, channels, plane,
+                          to + half * L * plane + h * g.Q);
+            }
+        }
+    }
+}
+
+// Job: plan.rows rows of tiles, a group of channels, and a share of its panels.
+// u: [group][panel][xi][c][2L].  kBack: x is gy and y is gx.
+template <class W, bool kBack>
 void by_blocks(const ConvPlan& plan, const float* x, const float* u, const float* bias, bool relu,
                float* y, float* scratch) noexcept {
     constexpr int A2 = W::kPoints;
@@ -254,13 +328,18 @@ void by_blocks(const ConvPlan& plan, const float* x, const float* u, const float
             float* m = xt + A2 * x_xi;
             float* lines = m + A2 * plan.pixels * 2 * L;
             for (int64_t b = 0; b < c_blocks; ++b) {
-                transform_inputs<W>(plan, x, group, b, groups, i0, i1, i0, x_xi, lines, xt);
+                transform_inputs<W, kBack ? As::values : As::input>(plan, x, group, b, groups, i0,
+                                                                    i1, i0, x_xi, lines, xt);
             }
             const int64_t first = tile_start(panels, plan.k_splits, split);
             for (int64_t p = first; p < tile_start(panels, plan.k_splits, split + 1); ++p) {
                 multiply(A2, groups, k_group - p * 2 * L > L, 0, c_group, xt, x_xi,
                          u + (group * panels + p) * A2 * u_xi, u_xi, false, m);
-                write_panel<W>(plan, m, groups, group, p * 2 * L, i0, i1, bias, relu, lines, y);
+                if constexpr (kBack) {
+                    add_panel<W>(plan, m, groups, group, p * 2 * L, i0, i1, lines, y);
+                } else {
+                    write_panel<W>(plan, m, groups, group, p * 2 * L, i0, i1, bias, relu, lines, y);
+                }
             }
         });
 }
@@ -286,8 +365,8 @@ void by_panels(const ConvPlan& plan, const ConvWeights& from, const float* x, co
         parallel_for_dynamic(c_blocks * parts, plan.team, [&](int64_t job, int thread) {
             const int64_t part = job % parts, a = row + tile_start(rows, parts, part);
             const int64_t b = row + tile_start(rows, parts, part + 1);
-            transform_inputs<W>(plan, x, group, job / parts, groups, a * g.Q, b * g.Q, i0, x_xi,
-                                scratch + thread * plan.scratch, shared);
+            transform_inputs<W, As::input>(plan, x, group, job / parts, groups, a * g.Q, b * g.Q,
+                                           i0, x_xi, scratch + thread * plan.scratch, shared);
         });
         parallel_for_dynamic(panels, plan.team, [&](int64_t p, int thread) {
             float* u = scratch + thread * plan.scratch;
@@ -304,25 +383,33 @@ void by_panels(const ConvPlan& plan, const ConvWeights& from, const float* x, co
     }
 }
 
+// All of U, then blocks.
+template <class W, bool kBack>
+void with_kernels(const ConvPlan& plan, const ConvWeights& from, int64_t group_step, const float* x,
+                  const float* w, const float* bias, bool relu, float* y, float* u,
+                  float* scratch) noexcept {
+    const Conv2dShape& g = plan.run;
+    const int64_t c_group = g.C / g.groups, panels = (from.rows + 2 * L - 1) / (2 * L);
+    parallel_for(g.groups * panels, plan.team, [&](int64_t job) {
+        transform_kernels<W>(from, w + job / panels * group_step, job % panels * 2 * L, 0, c_group,
+                             c_group * 2 * L, u + job * W::kPoints * c_group * 2 * L);
+    });
+    by_blocks<W, kBack>(plan, x, u, bias, relu, y, scratch);
+}
+
 template <class W>
 void forward(const ConvPlan& plan, const ConvWeights& from, int64_t group_step, const float* x,
              const float* w, const float* bias, bool relu, float* y, float* shared,
              float* scratch) noexcept {
-    constexpr int A2 = W::kPoints;
-    const Conv2dShape& g = plan.run;
-    if (plan.channels) {
-        for (int64_t group = 0; group < g.groups; ++group) {
-            by_panels<W>(plan, from, x, w + group * group_step, group, bias, relu, y, shared,
-                         scratch);
-        }
-        return;
+    if (plan.transposed) {
+        return with_kernels<W, true>(plan, from, group_step, x, w, bias, relu, y, shared, scratch);
     }
-    const int64_t c_group = g.C / g.groups, panels = (from.rows + 2 * L - 1) / (2 * L);
-    parallel_for(g.groups * panels, plan.team, [&](int64_t job) {
-        transform_kernels<W>(from, w + job / panels * group_step, job % panels * 2 * L, 0, c_group,
-                             c_group * 2 * L, shared + job * A2 * c_group * 2 * L);
-    });
-    by_blocks<W>(plan, x, shared, bias, relu, y, scratch);
+    if (!plan.channels) {
+        return with_kernels<W, false>(plan, from, group_step, x, w, bias, relu, y, shared, scratch);
+    }
+    for (int64_t group = 0; group < plan.run.groups; ++group) {
+        by_panels<W>(plan, from, x, w + group * group_step, group, bias, relu, y, shared, scratch);
+    }
 }
 
 }  // namespace
