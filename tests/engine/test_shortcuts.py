@@ -151,6 +151,32 @@ def _array(shape, dtype, order, special, seed):
     return x[()] if order == "scalar" else x
 
 
+@given(leaves, steps, st.integers(0, 99), st.integers(0, 2))
+def test_circuits_that_share_memory_with_numpy_are_guarded_alike_both_ways(
+    leaves, steps, seed, taken
+):
+    """Other arrays are shared meanwhile, as a batch is, and leaves show theirs to the user."""
+    bystander = tg.from_numpy(np.ones(3))
+
+    def flags():
+        x = tg.from_numpy(np.ones((2, 2))).requires_grad_()
+        y = tg.tensor(np.ones((2, 2)), requires_grad=True)
+        arrays = [x.numpy(), y.numpy()][:taken]
+        z = (x * y).tanh() + x
+        z = z * (y + 1.0)
+        held = [a.flags.writeable for a in arrays]
+        z.sum().backward()
+        return held, [a.flags.writeable for a in arrays], x.grad.tolist(), y.grad.tolist()
+
+    ours = run(leaves, steps, seed, True), flags()
+    with plain_python():
+        theirs = run(leaves, steps, seed, True), flags()
+    for mine, plain in zip(ours[0][0] + ours[0][1], theirs[0][0] + theirs[0][1], strict=True):
+        assert_same_bits(mine, plain)
+    assert ours[1] == theirs[1]
+    assert bystander.tolist() == [1, 1, 1]
+
+
 @pytest.mark.parametrize("function", [add, subtract, multiply, chain, tanh_backward])
 @given(a=operands, b=operands, mask=st.booleans())
 def test_arithmetic_gives_the_same_bits_both_ways(function, a, b, mask):
