@@ -250,7 +250,11 @@ class Tensor:
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the length of one dimension."""
-        return self.shape if dim is None else self.shape[dim]
+        if dim is None:
+            return self.shape
+        if not -self.ndim <= dim < self.ndim:
+            raise IndexError(f"size: dim {dim} but the tensor has {self.ndim} dimensions")
+        return self.shape[dim]
 
     def dim(self) -> int:
         """Number of dimensions."""
@@ -308,7 +312,7 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         if not self.array.ndim:
             raise TypeError("iteration over a 0-d tensor")
-        return (self[i] for i in range(len(self.array)))
+        return iter(self.unbind(0))
 
     def __contains__(self, value: Any) -> bool:
         return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())

@@ -223,7 +223,7 @@ class Pow(BinaryGate):
 
 
 class Cast(UnaryGate):
-    """y = x in another dtype. Local gradient: 1, in the dtype of x; none for integers."""
+    """y = x in another float dtype. Local gradient: 1, in the dtype of x."""
 
     __slots__ = ("dtype", "x_dtype")
 

@@ -136,6 +136,22 @@ class Keep(UnaryGate):
         return (unbroadcast(Keep(self.mask)(grad), self.x_shape),)
 
 
+class Damp(UnaryGate):
+    """y = x, whose gradient is multiplied by a constant factor that broadcasts."""
+
+    __slots__ = ("factor",)
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def forward(self, x):
+        self.saved = ()
+        return x
+
+    def backward(self, grad):
+        return (grad * self.factor,)
+
+
 class Zeros(UnaryGate):
     """y = 0 in the shape and dtype of x: the gradient of what is flat almost everywhere."""
 
