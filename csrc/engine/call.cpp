@@ -17,10 +17,39 @@ bool weak_number(PyObject* number, PyObject* array) {
            py::reinterpret_borrow<py::array>(array).dtype().kind() == 'f';
 }
 
+// Whether the gate saved memory that a NumPy array of the user shows, as memory.py: hold would find.
+bool saved_shared_memory(PyObject* gate) {
+    PyObject* saved = slot(gate, engine.saved);
+    if (saved == nullptr || !PyTuple_Check(saved)) return true;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(saved); ++i) {
+        PyObject* base = PyTuple_GET_ITEM(saved, i);
+        if (!is_array(base)) {
+            if (PyObject_HasAttrString(base, "base")) return true;
+            continue;
+        }
+        while (array_of(base)->base != nullptr && is_array(array_of(base)->base)) {
+            base = array_of(base)->base;
+        }
+        PyObject* key = PyLong_FromVoidPtr(base);
+        const int found = key == nullptr ? -1 : PyDict_Contains(engine.shared, key);
+        Py_XDECREF(key);
+        if (found != 0) return true;
+    }
+    return false;
+}
+
+// Whether there is a reason to look closer, see watch.py. The usual one is memory shared with NumPy,
+// such as that of a batch: then it is looked at here whether this gate has to do with it.
+bool is_watched(PyObject* gate) {
+    static PyObject* const name = PyUnicode_InternFromString("reasons");
+    const Py_ssize_t reasons = PyLong_AsSsize_t(global(engine.watch, name));
+    if (reasons == 0) return false;
+    return reasons != PyDict_GET_SIZE(engine.shared) || saved_shared_memory(gate);
+}
+
 // As gate.py: finish. Steals the value; the nodes are borrowed, that of a unary gate's second input
 // is nullptr.
 PyObject* finish(PyObject* gate, PyObject* value, PyObject* node_a, PyObject* node_b) {
-    static PyObject* const reasons = PyUnicode_InternFromString("reasons");
     if (!is_array(value)) {  // a NumPy scalar, most often
         PyObject* array = PyObject_CallOneArg(engine.zero_dim, value);
         Py_DECREF(value);
@@ -34,7 +63,7 @@ PyObject* finish(PyObject* gate, PyObject* value, PyObject* node_a, PyObject* no
     }
     slot(out, engine.array) = value;
     slot(out, engine.grad) = new_reference(Py_None);
-    const bool watched = PyObject_IsTrue(global(engine.watch, reasons));
+    const bool watched = is_watched(gate);
     const bool recorded = node_a != Py_None || (node_b != nullptr && node_b != Py_None);
     if (!recorded && !watched) {
         slot(out, engine.node) = new_reference(Py_None);

@@ -128,6 +128,7 @@ void connect(const py::dict& names) {
     engine.clock = take("clock");
     engine.watch = take("watch");
     engine.memory = take("memory");
+    engine.shared = take("shared");
     engine.below_mask = take("below_mask");
     engine.finish_watched = take("finish_watched");
     engine.zero_dim = take("zero_dim");

@@ -45,7 +45,8 @@ struct Engine {
     PyObject* gate = nullptr;                               // the class; leaves are of another
     PyObject* clock = nullptr;           // itertools.count: numbers gates and writes
     PyObject* watch = nullptr;           // globals of engine/watch.py
-    PyObject* memory = nullptr;          // and of engine/memory.py
+    PyObject* memory = nullptr;          // and of engine/memory.py,
+    PyObject* shared = nullptr;          // with its dict of shared memory
     PyObject* below_mask = nullptr;      // the context variable
     PyObject* finish_watched = nullptr;  // Python functions for rare cases
     PyObject* zero_dim = nullptr;

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 
 import numpy as np
 import pytest
 
 import tinygrad_cv as tg
-from tinygrad_cv.engine import exposure, memory, watch
+from tinygrad_cv.engine import exposure
 
-
-@pytest.fixture(autouse=True)
-def nothing_left_behind():
-    """After each test the engine is back on its fast path and remembers no array."""
-    gc.collect()
-    before = (watch.reasons, len(memory.shared), len(exposure.waiting))
-    yield
-    gc.collect()
-    assert (watch.reasons, len(memory.shared), len(exposure.waiting)) == before
+pytestmark = pytest.mark.usefixtures("nothing_left_behind")
 
 
 def squares(x):

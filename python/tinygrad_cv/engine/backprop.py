@@ -406,6 +406,7 @@ connect(
     clock=memory.clock,
     watch=vars(watch),
     memory=vars(memory),
+    shared=memory.shared,
     below_mask=below_mask,
     finish_watched=finish_watched,
     zero_dim=zero_dim,
