@@ -312,7 +312,9 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         if not self.array.ndim:
             raise TypeError("iteration over a 0-d tensor")
-        return iter(self.unbind(0))
+        if self.requires_grad:  # cut so that the gradients of many rows stay cheap
+            return iter(self.unbind(0))
+        return (self[i] for i in range(len(self.array)))
 
     def __contains__(self, value: Any) -> bool:
         return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())

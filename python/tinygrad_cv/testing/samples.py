@@ -375,8 +375,12 @@ def dropped(draw: Draw, fn: Fn) -> Sample:
 
 
 def distances(draw: Draw, fn: Fn) -> Sample:
-    """Rows in general position."""
-    inputs = _apart(draw, draw(st.sampled_from([((2, 3), (1, 3)), ((2, 2, 1), (2, 3, 1))])))
+    """Rows in general position: no two differences of numbers are equal either."""
+    drawn = _apart(draw, draw(st.sampled_from([((2, 3), (1, 3)), ((2, 2, 1), (2, 3, 1))])))
+    inputs = tuple(
+        x + 0.01 * np.sin((np.arange(x.size) + 10 * i) ** 2).reshape(x.shape)
+        for i, x in enumerate(drawn)
+    )
     p = draw(st.sampled_from([1.0, 1.5, 2.0, 3.0, float("inf")]))
     return Sample(lambda x, y: fn(x, y, p=p), inputs)
 

@@ -36,6 +36,13 @@ def test_maximum_or_minimum_of_two_equals(lib, gradient):
     assert gradient(lambda x: lib.maximum(x, x), [0, 1]) == [1, 1]
 
 
+def test_largest_difference_among_equals(lib, F, gradient):
+    x = [[2, -2, 1]]
+    split = [[0.5, -0.5, 0]]
+    assert gradient(lambda x: lib.cdist(x, 0 * x.detach(), p=math.inf), x) == split
+    assert gradient(lambda x: F.pairwise_distance(x, 0 * x.detach(), math.inf, eps=0), x) == split
+
+
 def test_relu_at_0(lib, F, gradient):
     assert gradient(F.relu, [-1, 0, 1]) == [0, 0, 1]
 
