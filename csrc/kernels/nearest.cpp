@@ -17,7 +17,9 @@ constexpr int64_t kReleaseGil = 1 << 20;
 constexpr int64_t kStrips = 32;             // rows of x that a thread needs to run well
 constexpr int64_t kMostRows = 8;            // of a register tile, in any set
 constexpr int64_t kBlockBytes = 256 << 10;  // of y, beside what x needs in L2
-constexpr int64_t kSlabBytes = 2 << 20;     // of prepared rows, for all threads together
+// Prepared rows of y, for all threads together: a share of L3. All wait for each other before the
+// next, so that there should be few.
+constexpr int64_t kSlabBytes = 16 << 20;
 // Rounding pays from rows of so many elements (below, the choice costs as much as the sums), and of
 // so many pairs for each row that is rounded.
 constexpr int64_t kRoundFrom = 64, kRoundRows = 32;

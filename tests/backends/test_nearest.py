@@ -166,7 +166,7 @@ def test_bits_do_not_depend_on_threads(metric, dtype, n, threads):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_many_rows_pass_through_several_slabs(metric, dtype):
     rng = np.random.default_rng(3)
-    x, y = (rng.integers(0, 256, (rows, 700)).astype(dtype) for rows in (40, 9000))
+    x, y = (rng.integers(0, 256, (rows, 3000), np.uint8).astype(dtype) for rows in (35, 6000))
     want = np.argsort(pairwise_distance(x, y, metric), axis=1, kind="stable")[:, :3]
     np.testing.assert_array_equal(nearest(x, y, 3, metric)[1], want)
 

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import neighbors as theirs
 from sklearn.base import clone
@@ -69,6 +69,7 @@ def without_ties(rows, queries, k, how):
 
 @metrics
 @pytest.mark.parametrize("weights", WEIGHTS, ids=["uniform", "distance", "callable"])
+@settings(max_examples=25)  # for each of 36 combinations
 @given(table=tables())
 def test_predictions_are_scikit_learns(metric, weights, table):
     rows, labels, queries, k = table
@@ -90,6 +91,7 @@ def test_predictions_are_scikit_learns(metric, weights, table):
 
 @metrics
 @pytest.mark.parametrize("weights", WEIGHTS, ids=["uniform", "distance", "callable"])
+@settings(max_examples=15)
 @given(table=tables(), outputs=st.sampled_from([None, 2]))
 def test_means_are_scikit_learns(metric, weights, table, outputs):
     rows, _, queries, k = table
