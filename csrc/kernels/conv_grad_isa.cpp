@@ -264,6 +264,23 @@ void dot_block(int64_t rows, int64_t terms, int64_t n, const T* gy, const T* col
     }
 }
 
+// to[channel][pixel] of `count` channels from `channel` for pixels [i0, i1) of N x channels x pq, and
+// zeros up to a whole vector.
+template <class T>
+void copy_pixels(const Conv2dShape& g, const T* from, int64_t channels, int64_t channel,
+                 int64_t count, int64_t i0, int64_t i1, int64_t step, T* to) noexcept {
+    constexpr int L = kLanes<T>;
+    const int64_t pq = g.P * g.Q, whole = (i1 - i0 + L - 1) / L * L;
+    each_image(g, i0, i1, [&](int64_t n, int64_t, int64_t, int64_t) {
+        const int64_t a = larger(i0, n * pq), b = smaller(i1, (n + 1) * pq);
+        const T* row = from + (n * channels + channel) * pq + a - n * pq;
+        for (int64_t k = 0; k < count; ++k) {
+            copy_run_ahead(to + k * step + a - i0, row + k * pq, b - a, pq);
+        }
+    });
+    for (int64_t k = 0; k < count; ++k) zero_run(to + k * step + i1 - i0, whole - (i1 - i0));
+}
+
 // col[(c, r, s)][pixel] of channels [c0, c1) for pixels [i0, i1), and zeros up to a whole vector.
 template <class T>
 void pack_columns(const ConvPlan& plan, const T* x, int64_t group, int64_t c0, int64_t c1,
@@ -272,6 +289,10 @@ void pack_columns(const ConvPlan& plan, const T* x, int64_t group, int64_t c0, i
     const Conv2dShape& g = plan.run;
     const int64_t c_group = g.C / g.groups, taps = g.R * g.S, step = plan.pixels + L;
     const int64_t whole = (i1 - i0 + L - 1) / L * L;
+    if (reads_in_place(g)) {
+        copy_pixels(g, x, g.C, group * c_group + c0, c1 - c0, i0, i1, step, col);
+        return;
+    }
     for (int64_t c = c0; c < c1; ++c) {
         each_image(g, i0, i1, [&](int64_t n, int64_t p0, int64_t p1, int64_t first) {
             const T* plane = x + ((n * g.groups + group) * c_group + c) * g.H * g.W;
@@ -319,16 +340,7 @@ void dot(const ConvPlan& plan, const T* x, const T* gy, T* partial, T* scratch) 
             pack_columns(plan, x, group, c0, c1, i0, i1, runs, starts[1], lines, col);
             for (int64_t k0 = 0; k0 < k_group; k0 += plan.rows) {
                 const int64_t k1 = smaller(k_group, k0 + plan.rows);
-                each_image(g, i0, i1, [&](int64_t n, int64_t, int64_t, int64_t) {
-                    const int64_t a = larger(i0, n * pq), b = smaller(i1, (n + 1) * pq);
-                    const T* from = gy + (n * g.K + group * k_group + k0) * pq + a - n * pq;
-                    for (int64_t k = 0; k < k1 - k0; ++k) {
-                        copy_run(grad + k * step + a - i0, from + k * pq, b - a);
-                    }
-                });
-                for (int64_t k = 0; k < k1 - k0; ++k) {
-                    zero_run(grad + k * step + i1 - i0, whole - (i1 - i0));
-                }
+                copy_pixels(g, gy, g.K, group * k_group + k0, k1 - k0, i0, i1, step, grad);
                 dot_block(k1 - k0, (c1 - c0) * taps, whole, grad, col, step, block > first,
                           to + k0 * plan.depth, plan.depth);
             }

@@ -21,6 +21,14 @@ TG_INLINE void copy_run(T* dst, const T* src, int64_t n) {
     for (; j + L <= n; j += L) store(dst + j, load(src + j));
     if (j < n) store_n(dst + j, load_n(src + j, int(n - j)), int(n - j));
 }
+// The same, while what lies `ahead` elements further on is fetched: a row of another plane, which no
+// hardware prefetcher foresees.
+template <class T>
+TG_INLINE void copy_run_ahead(T* dst, const T* src, int64_t n, int64_t ahead) {
+    constexpr int64_t kLine = 64 / sizeof(T);
+    for (int64_t j = 0; j < n; j += kLine) __builtin_prefetch(src + ahead + j);
+    copy_run(dst, src, n);
+}
 template <class T>
 TG_INLINE void zero_run(T* dst, int64_t n) {
     constexpr int L = kLanes<T>;
@@ -115,6 +123,11 @@ static void fill_rows(const ConvPlan& plan, const T* plane, int64_t p0, int64_t 
         const int64_t h = p0 * g.sh - g.ph + i;
         fill_row(plan, h >= 0 && h < g.H ? plane + h * g.W : nullptr, dst);
     }
+}
+
+// The output's pixels lie as those of the input that they read.
+TG_INLINE bool reads_in_place(const Conv2dShape& g) {
+    return g.R * g.S == 1 && g.sh * g.sw == 1 && g.ph + g.pw == 0;
 }
 
 // Consecutive output pixels of one row: `src` in the padded rows (without the tap's offset), `dst`

@@ -93,7 +93,7 @@ void lay_gemm(ConvPlan& p, int64_t elem, const Machine& m) {
     const Conv2dShape& g = p.run;
     lay_rows(p, g.Q);
     const int64_t all = g.N * g.P * g.Q;
-    int64_t pixels = std::min<int64_t>(m.l2 / 2 / elem / p.depth, 512);
+    int64_t pixels = std::min<int64_t>(m.l2 / 4 / elem / p.depth, 512);
     pixels = std::min(pixels, ceil_div(all * g.groups, wanted_jobs(m)));
     pixels = std::max(pixels / p.panel, int64_t(1)) * p.panel;
     const int64_t blocks = ceil_div(all, pixels);

@@ -183,7 +183,7 @@ void pack_pixels(const ConvPlan& plan, const T* x, int64_t group, int64_t i0, in
                 for (int i = starts[panel]; i < starts[panel + 1]; ++i) {
                     const Run run = runs[i];
                     if (in_place) {
-                        copy_run(dst + run.dst, from + run.src, run.len);
+                        copy_run_ahead(dst + run.dst, from + run.src, run.len, 4 * g.H * g.W);
                     } else {
                         for (int64_t j = 0; j < run.len; j += L) {
                             store(dst + run.dst + j, load(from + run.src + j));
@@ -205,7 +205,7 @@ void gemm(const ConvPlan& plan, const T* x, const T* wp, const int64_t* offsets,
     const int64_t blocks = (all + plan.pixels - 1) / plan.pixels;
     const int64_t panel_step = plan.depth * plan.panel + L;
     const int64_t count = tile_count(k_group, plan.tile_mr);
-    const bool in_place = g.R * g.S == 1 && g.sh * g.sw == 1 && g.ph + g.pw == 0;
+    const bool in_place = reads_in_place(g);
     const int64_t jobs = blocks * g.groups * plan.k_splits;
     parallel_for_dynamic(jobs, plan.team, [&](int64_t job, int thread) {
         const int64_t split = job % plan.k_splits, group = job / plan.k_splits % g.groups;
