@@ -153,6 +153,19 @@ def test_pools_flatten_relu_identity():
     assert nn.Identity(54, unused=True)(x) is x
 
 
+def test_a_pool_says_where_its_values_were_inside_a_network_too():
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1, generator=tg.Generator(0)),
+        nn.ReLU(),
+        nn.MaxPool2d(2, return_indices=True),
+    )
+    x = tg.randn(1, 1, 6, 6, generator=tg.Generator(1))
+    values, places = net(x)
+    rectified = net[1](net[0](x)).numpy().reshape(2, 36)
+    found = np.take_along_axis(rectified, places.numpy().reshape(2, 9), 1)
+    np.testing.assert_allclose(values.detach().numpy().reshape(2, 9), found, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("layer", "text"),
     [
