@@ -127,7 +127,7 @@ def train(
         list[str] | None,
         typer.Option(help="Write the steps' losses as well: csv, tensorboard. Again for both."),
     ] = None,
-    config: Annotated[
+    config: Annotated[  # noqa: ARG001  its callback reads the file
         Path | None,
         typer.Option(
             help="YAML or TOML file with options; the command line's own go first.",
@@ -274,29 +274,34 @@ def _batches(
     import tinygrad_cv as tg
     from tinygrad_cv.data.augment import Compose, Normalize, named
 
-    options = {"shuffle": True, "seed": seed, "num_workers": workers}
-    if augment is None:
-        return tg.data.DataLoader(learn, batch_size, **options)
-    changes = named(augment, images.images.shape[2:], len(images.classes))
-    plain = tg.data.ImageDataset(images.images, images.labels, images.classes)
-    if images.transform is not None:
-        changes = Compose([changes, Normalize(images.transform.mean, images.transform.std)])
-    part = tg.data.Subset(plain, learn.indices)
-    return tg.data.DataLoader(part, batch_size, augment=changes, **options)
+    part, changes = learn, None
+    if augment is not None:
+        # Before standardization, since colours are changed in [0, 1].
+        plain = tg.data.ImageDataset(images.images, images.labels, images.classes)
+        part = tg.data.Subset(plain, learn.indices)
+        changes = named(augment, images.images.shape[2:], len(images.classes))
+        if isinstance(images.transform, tg.data.Standardize):
+            last = Normalize(images.transform.mean, images.transform.std)
+            changes = Compose([changes, last])
+    return tg.data.DataLoader(
+        part, batch_size, shuffle=True, seed=seed, augment=changes, num_workers=workers
+    )
 
 
 def _callbacks(folder: Path, every: int | None, logs: list[str]) -> list[Callback]:
     """What keeps the run's state and its numbers."""
     from tinygrad_cv.training import Checkpoint, CSVLogger, TensorBoardLogger
 
-    kinds = {
-        "csv": lambda: CSVLogger(folder / "steps.csv"),
-        "tensorboard": lambda: TensorBoardLogger(folder / "tensorboard"),
-    }
-    for name in logs:
-        if name not in kinds:
-            raise ValueError(f"--log: expected {' or '.join(kinds)}, got {name!r}")
-    return [Checkpoint(folder / CHECKPOINTS, every), *(kinds[name]() for name in sorted(set(logs)))]
+    made: list[Callback] = []
+    for name in sorted(set(logs)):
+        if name == "csv":
+            made.append(CSVLogger(folder / "steps.csv"))
+        elif name == "tensorboard":
+            made.append(TensorBoardLogger(folder / "tensorboard"))
+        else:
+            raise ValueError(f"--log: expected csv or tensorboard, got {name!r}")
+    # Last: a step that is in a checkpoint is then in the logs.
+    return [*made, Checkpoint(folder / CHECKPOINTS, every)]
 
 
 def _resume(trainer: Trainer, folder: Path) -> None:

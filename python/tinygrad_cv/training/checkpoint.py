@@ -51,7 +51,7 @@ class Checkpoint(Callback):
     -----
     A file is safetensors: weights and the optimizer's arrays as tensors, all else as JSON text beside
     them. Nothing in it is code. It is written under a temporary name, synced and renamed; older ones are
-    removed afterwards.
+    removed afterwards. Give it as the last callback, so that the others' state of the step is in it.
 
     Examples
     --------
