@@ -148,6 +148,30 @@ def engine(record: Record) -> list[str]:
     return [*lines, "", f"`{record['command']}`; {where(record)}, {_torch(record)}."]
 
 
+def distance(record: Record) -> list[str]:
+    """Each library's time over ours, a line for each search."""
+    rows = [row for row in record["rows"] if row["op"] == "nearest"]
+    names = list(dict.fromkeys(name for row in rows for name in row["libraries"]))
+    lines = [
+        f"| {rows[0]['k']} nearest rows of 3,072 | ours | " + " | ".join(names) + " |",
+        "|---|---|" + "---|" * len(names),
+    ]
+    for row in rows:
+        mine = np.median(row["seconds"]["ours"])
+        taken = [row["seconds"].get(name) for name in names]
+        shown = [f"{np.median(each) / mine:.1f}" if each else "" for each in taken]
+        lines.append(
+            f"| {row['name'].replace('x', ' x ')}, {row['metric'].upper()}, {row['dtype']} "
+            f"| {1e3 * mine:.0f} ms | " + " | ".join(shown) + " |"
+        )
+    versions = ", ".join(f"{name} {version}" for name, version in rows[0]["libraries"].items())
+    caption = (
+        "Their time divided by ours (above 1 we are faster), interleaved, medians; uint8 rows are "
+        f"bytes for us and float32 for them. `{record['command']}`; {where(record)}, {versions}."
+    )
+    return [*lines, "", caption]
+
+
 def _mean(pairs: list[tuple[float, float]]) -> str:
     if not pairs:
         return ""
@@ -175,5 +199,6 @@ TABLES: dict[str, Callable[[Record], list[str]]] = {
     "conv2d": conv2d,
     "pool": pool,
     "gemm": gemm,
+    "distance": distance,
     "engine": engine,
 }

@@ -107,3 +107,16 @@ def test_the_chart_is_svg_with_every_bar(report, record, theme):
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"small", "large", "4.0", "1.0", "2.0"} <= set(texts)
     assert any("a <fast> one" in (text or "") for text in texts)
+
+
+def test_the_table_of_distances_shows_each_librarys_time_over_ours(report, record):
+    seconds = {"ours": [0.1, 0.2, 0.3], "torch": [1.0], "faiss": [0.5, 0.4]}
+    search = {
+        "name": "5x9", "op": "nearest", "metric": "l1", "dtype": "uint8", "k": 5,
+        "seconds": seconds, "libraries": {"torch": "2.0", "faiss": "1.0", "scipy": "3.0"},
+    }  # fmt: skip
+    record["rows"] = [search, {**search, "op": "pairwise", "name": "unseen"}]
+    lines = report.TABLES["distance"](record)
+    assert "| 5 x 9, L1, uint8 | 200 ms | 5.0 | 2.2 |  |" in lines
+    assert "unseen" not in "".join(lines)
+    assert "torch 2.0, faiss 1.0, scipy 3.0" in lines[-1]

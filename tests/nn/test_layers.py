@@ -147,6 +147,9 @@ def test_pools_flatten_relu_identity():
     assert nn.MaxPool2d(2)(x).tolist() == [[[[5.0, 7.0], [13.0, 15.0]]]]
     assert nn.AvgPool2d(2, stride=2)(x).tolist() == [[[[2.5, 4.5], [10.5, 12.5]]]]
     assert nn.MaxPool2d(3, 1, padding=1)(x).shape == (1, 1, 4, 4)
+    values, places = nn.MaxPool2d(2, return_indices=True)(x)
+    assert values.tolist() == nn.MaxPool2d(2)(x).tolist()
+    assert places.tolist() == [[[[5, 7], [13, 15]]]]
     assert nn.Flatten()(x).shape == (1, 16)
     assert nn.Flatten(0, 2)(x).shape == (4, 4)
     assert nn.ReLU()(tg.tensor([-1.0, 2.0])).tolist() == [0.0, 2.0]

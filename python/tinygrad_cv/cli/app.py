@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from typer import rich_utils
 
-from tinygrad_cv.cli import evaluate, gradcheck, info, predict, report, train
+from tinygrad_cv.cli import evaluate, gradcheck, info, knn, predict, report, train, tune
 
 # What a user can cause: wrong values, missing or broken files, missing packages or devices, a
 # diverged run.
@@ -30,6 +30,8 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("report")(report.report)
+app.command("knn")(knn.knn)
+app.command("tune")(tune.tune)
 app.command("gradcheck")(gradcheck.gradcheck)
 app.command("info")(info.info)
 

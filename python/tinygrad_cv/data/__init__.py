@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tinygrad_cv.data import augment
 from tinygrad_cv.data.cifar import cifar10, cifar100
 from tinygrad_cv.data.dataset import (
@@ -39,5 +41,14 @@ __all__ = [
     "load_image",
     "mnist",
     "named",
+    "preprocessing",
     "random_split",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "preprocessing":  # on first use, since it needs scikit-learn
+        from importlib import import_module
+
+        return import_module("tinygrad_cv.data.preprocessing")
+    raise AttributeError(f"module 'tinygrad_cv.data' has no attribute {name!r}")

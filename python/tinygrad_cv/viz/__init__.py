@@ -1,4 +1,4 @@
-"""Pictures of training runs, networks and circuits."""
+"""Pictures of training runs, classifiers, networks and circuits."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from tinygrad_cv.viz.filters import activation_maps, draw_activations, draw_filt
 from tinygrad_cv.viz.histograms import UpdateHistogram
 from tinygrad_cv.viz.landscape import Landscape, loss_landscape
 from tinygrad_cv.viz.robustness import draw_robustness
+from tinygrad_cv.viz.templates import templates
+from tinygrad_cv.viz.validation import draw_validation
 
 __all__ = [
     "Circuit",
@@ -29,6 +31,7 @@ __all__ = [
     "draw_filters",
     "draw_mistakes",
     "draw_robustness",
+    "draw_validation",
     "grad_cam",
     "last_features",
     "loss_landscape",
@@ -36,4 +39,5 @@ __all__ = [
     "predictions",
     "record",
     "saliency",
+    "templates",
 ]
