@@ -368,3 +368,136 @@ def test_without_the_extra_the_program_says_what_to_install(tmp_path):
     assert done.stderr.strip() == (
         'tinygrad-cv: typer is not installed: pip install "tinygrad-cv[train]"'
     )
+
+
+def test_train_goes_on_to_the_same_bits_after_a_kill(tmp_path):
+    options = [
+        *("train", "mlp", "--hidden", "20", "--epochs", "2", "--augment", "crop:2,rotate"),
+        *(
+            "--checkpoint-every",
+            "20",
+            "--log",
+            "csv",
+            "--regularizer",
+            "l2:1e-4",
+            "--dropout",
+            "0.2",
+        ),
+    ]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert cli(*options, "--out", str(whole)).returncode == 0
+    command = [sys.executable, "-m", "tinygrad_cv", *options, "--out", str(broken)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    folder = broken / "checkpoints"
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("step-*.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    done = cli(*options, "--out", str(broken), "--resume")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"going on from .*step-000000\d\d\.safetensors, after \d+ steps", done.stdout)
+    weights = "model.safetensors"
+    assert (broken / weights).read_bytes() == (whole / weights).read_bytes()
+    assert (broken / "steps.csv").read_bytes() == (whole / "steps.csv").read_bytes()
+
+
+def test_resume_with_nothing_there_starts_anew_and_with_all_done_trains_no_more(trained, tmp_path):
+    options = ["train", "mlp", "--hidden", "8", "--epochs", "1", "--resume", "--out", str(tmp_path)]
+    first = cli(*options)
+    assert first.returncode == 0, first.stderr
+    assert f"nothing to resume in {tmp_path / 'checkpoints'}: starting anew" in first.stdout
+    again = cli(*options)
+    assert again.returncode == 0, again.stderr
+    assert "after 180 steps" in again.stdout
+    assert "epoch 1/1" not in again.stdout
+    assert first.stdout.splitlines()[-1] == again.stdout.splitlines()[-1]
+
+
+def test_a_config_file_gives_options_and_the_command_line_goes_first(tmp_path):
+    (tmp_path / "run.toml").write_text('epochs = 1\nhidden = [6, 5]\nlr = 0.5\naugment = "flip"\n')
+    (tmp_path / "run.yaml").write_text("epochs: 1\nhidden: [6, 5]\nlr: 0.5\naugment: flip\n")
+    for name in ("run.toml", "run.yaml"):
+        out = tmp_path / "out"
+        done = cli(
+            "train", "mlp", "--config", str(tmp_path / name), "--lr", "0.01", "--out", str(out)
+        )
+        assert done.returncode == 0, done.stderr
+        assert "lr 0.01" in done.stdout
+        assert "epoch 1/1" in done.stdout
+        assert tg.load(out / "model.safetensors")["fc1.weight"].shape == (6, 784)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.toml", "epohcs = 3", "has 'epohcs', but train has no such option"),
+        ("a.toml", "epochs = ", "--config: "),
+        ("a.yaml", "- 1\n- 2", "must hold names and values, got list"),
+        ("a.json", "{}", r"expected a \.yaml, \.yml or \.toml file"),
+    ],
+)
+def test_a_wrong_config_file_is_one_line(tmp_path, capsys, name, text, message):
+    (tmp_path / name).write_text(text)
+    assert run(["train", "mlp", "--config", str(tmp_path / name)]) == 2
+    said = capsys.readouterr().err
+    assert re.search(message, said)
+    assert len(said.splitlines()) == 1
+
+
+def test_evaluate_prints_the_classes_and_draws_the_mistakes(trained):
+    done = cli("evaluate", str(trained))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["class", "images", "recall", "%", "precision", "%"]
+    recalls = [float(line.split()[2]) for line in lines[1:11]]
+    accuracy = float(re.fullmatch(r"test accuracy (\d+\.\d\d) % \(2,000 images\)", lines[11])[1])
+    assert sum(recalls) / 10 == pytest.approx(accuracy, abs=0.01)  # 200 images of each class
+    assert f"test accuracy {accuracy:.2f} %" in (trained / "stdout.txt").read_text()
+    for name in ("confusion.png", "mistakes.png"):
+        assert (trained / name).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_report_is_one_page_with_everything_inside(trained):
+    done = cli("report", str(trained))
+    assert done.returncode == 0, done.stderr
+    page = (trained / "report.html").read_text()
+    assert "<script" not in page
+    assert not re.search(r"(src|href)=\"(?!data:image/png;base64,)", page)
+    assert "http:" not in page.replace("http-equiv", "")
+    assert "https:" not in page
+    images = re.findall(r"<img ([^>]*)>", page)
+    assert len(images) == 9
+    assert all(re.search(r'alt="[^"]{20,}"', image) for image in images)
+    assert page.count("<table>") == page.count("<thead>") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "mlp", "--augment", "spin"], "augment: expected flip, crop"),
+        (["train", "mlp", "--augment", "crop:x"], r"crop takes a number \(pixels of padding\)"),
+        (["train", "mlp", "--log", "paper"], "--log: expected csv or tensorboard, got 'paper'"),
+        (["evaluate", "nowhere"], "No such file or directory: .*nowhere"),
+        (["report", "nowhere"], "No such file or directory: .*nowhere"),
+    ],
+)
+def test_mistakes_in_the_craft_are_one_line(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments) == 2
+    said = capsys.readouterr().err
+    assert re.search(message, said)
+    assert len(said.splitlines()) == 1
+
+
+def test_evaluate_refuses_data_of_other_classes(trained, tmp_path, capsys):
+    from PIL import Image
+
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(5):
+            Image.new("RGB", (28, 28)).save(tmp_path / name / f"{number}.png")
+    assert run(["evaluate", str(trained), "--data", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "has images (3, 28, 28) of 2 classes, but the network is for (1, 28, 28) and 10" in said

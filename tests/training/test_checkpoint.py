@@ -169,6 +169,20 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
     assert kept["steps"] == 6 * first.epoch
 
 
+def test_a_run_that_begins_anew_replaces_the_files_once_it_has_its_own(tmp_path):
+    trainer, batches = make(tmp_path, every=None)
+    finish(trainer, batches)
+    before = {path.name for path in tmp_path.iterdir()}
+    trainer, batches = make(tmp_path, [StopAt(3)], every=None)
+    finish(trainer, batches)
+    assert {path.name for path in tmp_path.iterdir()} == before
+    trainer, batches = make(tmp_path, [StopAt(7)])
+    finish(trainer, batches)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["best.safetensors", "step-00000006.safetensors", "step-00000007.safetensors"]
+    assert read_checkpoint(tmp_path / "best.safetensors")["steps"] == 6
+
+
 def test_nothing_to_resume_is_none(tmp_path):
     trainer, _ = make(tmp_path)
     assert resume(trainer, tmp_path / "nowhere") is None

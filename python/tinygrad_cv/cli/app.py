@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from typer import rich_utils
 
-from tinygrad_cv.cli import gradcheck, info, knn, predict, train, tune
+from tinygrad_cv.cli import evaluate, gradcheck, info, knn, predict, report, train, tune
 
 # What a user can cause: wrong values, missing or broken files, missing packages or devices, a
 # diverged run.
@@ -27,7 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("report")(report.report)
 app.command("knn")(knn.knn)
 app.command("tune")(tune.tune)
 app.command("gradcheck")(gradcheck.gradcheck)

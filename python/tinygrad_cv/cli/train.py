@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tinygrad_cv.cli import config_file
+from tinygrad_cv.data.augment.named import NAMES as AUGMENTATIONS
 from tinygrad_cv.training.architectures import ARCHITECTURES, is_pattern
 from tinygrad_cv.training.recipe import OPTIMIZERS, SCHEDULES
 
 if TYPE_CHECKING:
-    from tinygrad_cv.data import ImageDataset
+    from tinygrad_cv.data import DataLoader, ImageDataset, Subset
     from tinygrad_cv.nn import Module
-    from tinygrad_cv.training import Trainer
+    from tinygrad_cv.training import Callback, Trainer
 
 VALIDATION_SHARE = 0.1
+CHECKPOINTS = "checkpoints"  # in the run's folder
 MODELS = ", ".join(ARCHITECTURES)
 DATA = "digits (inside the package), mnist, fashion_mnist, cifar10, cifar100 (downloaded once)"
 
@@ -97,6 +100,43 @@ def train(
             show_default="for colour images",
         ),
     ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            help=f"What is done to training images, such as crop:4,flip: {', '.join(AUGMENTATIONS)}."
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Threads that prepare images ahead of the steps.")
+    ] = 1,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on from the newest checkpoint of the same command's run."
+        ),
+    ] = False,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Steps from one checkpoint to the next.",
+            show_default="only after each epoch",
+        ),
+    ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(help="Write the steps' losses as well: csv, tensorboard. Again for both."),
+    ] = None,
+    config: Annotated[  # noqa: ARG001  its callback reads the file
+        Path | None,
+        typer.Option(
+            help="YAML or TOML file with options; the command line's own go first.",
+            callback=config_file.read,
+            is_eager=True,
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, help="Decides weights, split and order: same seed, same result.")
     ] = 0,
@@ -111,7 +151,8 @@ def train(
     """Train a network; the test images are looked at once, at the end.
 
     A tenth of the training images, drawn by the seed, is kept for validation. Ctrl-C stops after
-    the step at hand and saves what there is.
+    the step at hand and saves what there is. A run that was killed goes on, to the same bits, with
+    --resume added to its command.
 
     Example: tinygrad-cv train lenet --data digits --epochs 10
 
@@ -143,7 +184,7 @@ def train(
     learn, validate = tg.data.random_split(
         training, [1 - VALIDATION_SHARE, VALIDATION_SHARE], tg.Generator(seed)
     )
-    batches = tg.data.DataLoader(learn, batch_size, shuffle=True, seed=seed)
+    batches = _batches(training, learn, batch_size, seed, augment, workers)
     update = optimizer_named(optimizer, network.parameters(), lr, momentum, weight_decay)
     first_lr = update.param_groups[0]["lr"]
     horizon = epochs * (len(batches) if schedule_unit == "step" else 1)
@@ -156,20 +197,24 @@ def train(
         schedule_unit=schedule_unit,
         regularizer=penalty,
         max_norm=max_norm,
-        callbacks=[Progress(len(learn))],
     )
     title = "pattern" if is_pattern(model) else model
     name = Path(data).name or data
     folder = out or Path("runs") / f"{title}-{name}"
     folder.mkdir(parents=True, exist_ok=True)  # before training, so that a refusal costs no time
+    trainer.callbacks = [Progress(len(learn)), *_callbacks(folder, checkpoint_every, log or [])]
+    if resume:
+        _resume(trainer, folder)
     rules = [f", {penalty}" if penalty else "", f", max-norm {max_norm:g}" if max_norm else ""]
     typer.echo(
         f"{model} on {name}: {len(learn):,} training, {len(validate):,} validation and "
         f"{len(test):,} test images; batch {batch_size}, {type(update).__name__}, "
         f"lr {first_lr:g}, {schedule}{''.join(rules)}, seed {seed}"
     )
-    trainer.fit(batches, tg.data.DataLoader(validate, 500), epochs)
-    _keep(trainer, folder, model, f"{title} on {name}", training, settings)
+    if len(trainer.history) < epochs:
+        trainer.fit(batches, tg.data.DataLoader(validate, 500), epochs - len(trainer.history))
+    source = {"name": data, "root": None if data_root is None else str(data_root), "seed": seed}
+    _keep(trainer, folder, model, f"{title} on {name}", training, settings, source)
     if trainer.interrupted:
         typer.echo(f"stopped after {len(trainer.history)} of {epochs} epochs; {folder} is saved")
         raise typer.Exit(130)
@@ -217,6 +262,63 @@ def _built(model: str, images: ImageDataset, settings: dict[str, Any]) -> Module
     return network
 
 
+def _batches(
+    images: ImageDataset,
+    learn: Subset,
+    batch_size: int,
+    seed: int,
+    augment: str | None,
+    workers: int,
+) -> DataLoader:
+    """The batches that are learned from; augmented ones are standardized last."""
+    import tinygrad_cv as tg
+    from tinygrad_cv.data.augment import Compose, Normalize, named
+
+    part, changes = learn, None
+    if augment is not None:
+        # Before standardization, since colours are changed in [0, 1].
+        plain = tg.data.ImageDataset(images.images, images.labels, images.classes)
+        part = tg.data.Subset(plain, learn.indices)
+        changes = named(augment, images.images.shape[2:], len(images.classes))
+        if isinstance(images.transform, tg.data.Standardize):
+            last = Normalize(images.transform.mean, images.transform.std)
+            changes = Compose([changes, last])
+    return tg.data.DataLoader(
+        part, batch_size, shuffle=True, seed=seed, augment=changes, num_workers=workers
+    )
+
+
+def _callbacks(folder: Path, every: int | None, logs: list[str]) -> list[Callback]:
+    """What keeps the run's state and its numbers."""
+    from tinygrad_cv.training import Checkpoint, CSVLogger, TensorBoardLogger
+
+    made: list[Callback] = []
+    for name in sorted(set(logs)):
+        if name == "csv":
+            made.append(CSVLogger(folder / "steps.csv"))
+        elif name == "tensorboard":
+            made.append(TensorBoardLogger(folder / "tensorboard"))
+        else:
+            raise ValueError(f"--log: expected csv or tensorboard, got {name!r}")
+    # Last: a step that is in a checkpoint is then in the logs.
+    return [*made, Checkpoint(folder / CHECKPOINTS, every)]
+
+
+def _resume(trainer: Trainer, folder: Path) -> None:
+    """Take up the newest checkpoint, and say from where the run goes on."""
+    from tinygrad_cv.training import resume
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        path = resume(trainer, folder / CHECKPOINTS)
+    for warning in said:
+        typer.echo(f"note: {warning.message}", err=True)
+    if path is None:
+        typer.echo(f"nothing to resume in {folder / CHECKPOINTS}: starting anew")
+    else:
+        typer.echo(f"going on from {path}, after {trainer.steps:,} steps")
+
+
 def _keep(
     trainer: Trainer,
     folder: Path,
@@ -224,13 +326,15 @@ def _keep(
     title: str,
     images: ImageDataset,
     settings: dict[str, Any],
+    source: dict[str, Any],
 ) -> None:
     """Write weights, history and curves, and say where they are."""
     from tinygrad_cv.training import save_run
     from tinygrad_cv.training.run import CURVES, HISTORY
     from tinygrad_cv.viz import draw_curves
 
-    typer.echo(f"weights  {save_run(folder, trainer.model, model, images, settings)}")
+    path = save_run(folder, trainer.model, model, images, settings, source)
+    typer.echo(f"weights  {path}")
     trainer.history.write_csv(folder / HISTORY)
     typer.echo(f"history  {folder / HISTORY}")
     if trainer.history:

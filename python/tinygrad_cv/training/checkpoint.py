@@ -51,7 +51,7 @@ class Checkpoint(Callback):
     -----
     A file is safetensors: weights and the optimizer's arrays as tensors, all else as JSON text beside
     them. Nothing in it is code. It is written under a temporary name, synced and renamed; older ones are
-    removed afterwards.
+    removed afterwards. Give it as the last callback, so that the others' state of the step is in it.
 
     Examples
     --------
@@ -85,10 +85,16 @@ class Checkpoint(Callback):
             )
         self.folder, self.every, self.keep, self.best = Path(folder), every, keep, best
         self.best_value: float | None = None
+        self._another: list[Path] = []  # files of a run that this one does not go on from
 
     def on_fit_start(self, trainer: Trainer) -> None:
-        """Make the folder, before any time is spent; take away what a killed run left half written."""
+        """Make the folder, before any time is spent; take away what a killed run left half written.
+
+        A run that begins anew replaces the files that are there, but not before it has its first.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
+        if not trainer.steps:
+            self._another = [*self.folder.glob(PATTERN), *self.folder.glob(BEST)]
         for path in self.folder.glob(".tmp-*.safetensors"):
             path.unlink(missing_ok=True)
 
@@ -100,7 +106,9 @@ class Checkpoint(Callback):
     def on_epoch_end(self, trainer: Trainer, epoch: Epoch) -> None:
         """Write, and once more where the epoch is the best so far."""
         if self._is_better(epoch):  # first: a kill in between then costs nothing
-            write_checkpoint(self.folder / BEST, trainer.state_dict())
+            best = self.folder / BEST
+            write_checkpoint(best, trainer.state_dict())
+            self._another = [path for path in self._another if path != best]
         self._write(trainer)
 
     def state_dict(self) -> dict[str, Any]:
@@ -120,9 +128,12 @@ class Checkpoint(Callback):
         return not math.isnan(value)
 
     def _write(self, trainer: Trainer) -> None:
-        write_checkpoint(
-            self.folder / f"step-{trainer.steps:08d}.safetensors", trainer.state_dict()
-        )
+        newest = self.folder / f"step-{trainer.steps:08d}.safetensors"
+        write_checkpoint(newest, trainer.state_dict())
+        for path in self._another:
+            if path != newest:
+                path.unlink(missing_ok=True)
+        self._another = []
         for path in sorted(self.folder.glob(PATTERN))[: -self.keep]:
             path.unlink()
 

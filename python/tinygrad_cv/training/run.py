@@ -28,6 +28,7 @@ def save_run(
     architecture: str,
     images: Any,
     settings: Mapping[str, Any] | None = None,
+    data: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the weights of a network and what is needed to build and use it again.
 
@@ -41,6 +42,8 @@ def save_run(
         What it learned from; if they are standardized, by what numbers is kept.
     settings : mapping, optional
         As they were given to `build`.
+    data : mapping, optional
+        The arguments of `data.named` that give its data set again.
 
     Returns
     -------
@@ -56,6 +59,7 @@ def save_run(
         "width": str(width),
         "classes": "\n".join(str(name) for name in images.classes),
         "settings": json.dumps(dict(settings or {})),
+        "data": json.dumps(None if data is None else dict(data)),
     }
     if isinstance(images.transform, Standardize):
         metadata["standardize"] = json.dumps([images.transform.mean, images.transform.std])
@@ -71,7 +75,8 @@ def load_run(folder: str | os.PathLike[str]) -> tuple[Module, dict[str, Any]]:
     model : Module
     description : dict
         ``classes`` (list of names), ``shape`` (channels, height, width), ``architecture``,
-        ``settings``, and ``transform``, a `Standardize` or None, that its images need.
+        ``settings``, ``transform``, a `Standardize` or None, that its images need, and ``data``, the
+        arguments of `data.named` or None.
 
     Raises
     ------
@@ -89,6 +94,7 @@ def load_run(folder: str | os.PathLike[str]) -> tuple[Module, dict[str, Any]]:
         shape = channels, height, width
         classes = metadata["classes"].split("\n")
         settings = json.loads(metadata.get("settings", "{}"))
+        data = json.loads(metadata.get("data", "null"))
         numbers = json.loads(metadata.get("standardize", "null"))
         transform = None if numbers is None else Standardize(*numbers)
     except (KeyError, ValueError) as error:
@@ -107,4 +113,5 @@ def load_run(folder: str | os.PathLike[str]) -> tuple[Module, dict[str, Any]]:
         "architecture": architecture,
         "settings": settings,
         "transform": transform,
+        "data": data,
     }

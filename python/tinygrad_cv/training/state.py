@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tinygrad_cv.nn import Module
-    from tinygrad_cv.training.trainer import Trainer
+    from tinygrad_cv.training.trainer import Callback, Trainer
 
 
 @dataclass
@@ -45,7 +45,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
             "loader": trainer.loader_state,
             "layers": {name: g.get_state() for name, g in generators(trainer.model)},
         },
-        "callbacks": [callback.state_dict() for callback in trainer.callbacks],
+        "callbacks": [callback.state_dict() for callback in _remembering(trainer)],
     }
 
 
@@ -67,7 +67,7 @@ def restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
     default_generator.set_state(random["default"])
     trainer.loader_state = random["loader"]
     trainer.resumed = {"loader": random["loader"], "default": random["default"]}
-    for callback, kept in zip(trainer.callbacks, state["callbacks"], strict=True):
+    for callback, kept in zip(_remembering(trainer), state["callbacks"], strict=True):
         callback.load_state_dict(kept)
 
 
@@ -78,8 +78,13 @@ def _kinds(trainer: Trainer) -> dict[str, Any]:
         "optimizer": type(trainer.optimizer).__name__,
         "schedule": type(trainer.schedule).__name__,
         "schedule_unit": trainer.schedule_unit,
-        "callbacks": [type(callback).__name__ for callback in trainer.callbacks],
+        "callbacks": [type(callback).__name__ for callback in _remembering(trainer)],
     }
+
+
+def _remembering(trainer: Trainer) -> list[Callback]:
+    """The callbacks that have a state."""
+    return [callback for callback in trainer.callbacks if callback.state_dict()]
 
 
 def _check(trainer: Trainer, state: Mapping[str, Any]) -> None:

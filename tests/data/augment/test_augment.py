@@ -23,6 +23,7 @@ from tinygrad_cv.data.augment import (
     RandomHorizontalFlip,
     RandomRotation,
     SampleRandom,
+    named,
 )
 
 OF_SAMPLES = [
@@ -319,3 +320,28 @@ def test_wrong_settings_are_refused(make, error, message):
 def test_wrong_images_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call(SampleRandom(0, range(2)))
+
+
+def test_names_and_numbers_make_augmentations():
+    made = named("crop:2, flip,affine:15,mixup", (6, 6), 3)
+    kinds = [type(part).__name__ for part in made.transforms]
+    assert kinds == ["RandomCrop", "RandomHorizontalFlip", "RandomAffine", "MixUp"]
+    assert made.transforms[0].padding == 2
+    assert made.transforms[1].p == 0.5
+    assert made.transforms[2].degrees == (-15, 15)
+    images, likely = made.batch(pictures(4), np.array([0, 1, 2, 1]), SampleRandom(0, range(4)))
+    assert images.shape == (4, 3, 6, 6)
+    assert likely.shape == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("spin", "augment: expected flip, crop, .*, got 'spin'"),
+        ("flip:often", r"flip takes a number \(probability\), such as flip:0\.5, got 'often'"),
+        ("flip:2", r"p must be in \[0, 1\], got 2\.0"),
+    ],
+)
+def test_other_names_are_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        named(text, (6, 6), 3)

@@ -17,6 +17,7 @@ from tinygrad_cv.data.augment.geometry import (
     RandomRotation,
 )
 from tinygrad_cv.data.augment.mixing import CutMix, MixUp, RandomErasing
+from tinygrad_cv.data.augment.named import named
 from tinygrad_cv.data.augment.sample_random import SampleRandom
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "RandomHorizontalFlip",
     "RandomRotation",
     "SampleRandom",
+    "named",
 ]

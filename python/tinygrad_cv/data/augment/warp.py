@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+# Pixels that are worked on at once: arrays below 128 KB come from the allocator's own memory, larger
+# ones page by page from the operating system, which took as long as the arithmetic.
+CHUNK = 8_000
+
+
 def warp(
     images: NDArray[Any], rows: NDArray[Any], columns: NDArray[Any], fill: float = 0.0
 ) -> NDArray[Any]:
@@ -27,30 +32,46 @@ def warp(
     -------
     ndarray, shape (N, C, H', W'), dtype of images
     """
-    count, channels, height, width = images.shape
-    framed = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=fill)
-    top, down = _between(rows, height)
-    left, right = _between(columns, width)
-    down, right = (part.astype(images.dtype)[:, None] for part in (down, right))
-    planes = np.arange(count * channels).reshape(count, channels, 1, 1) * (height + 2)
-    corner = (planes + top[:, None]) * (width + 2) + left[:, None]
-    flat = framed.reshape(-1)
-
-    def row(start: NDArray[np.int64]) -> NDArray[Any]:
-        near = flat.take(start)
-        near += (flat.take(start + 1) - near) * right
-        return near
-
-    out = row(corner)
-    out += (row(corner + width + 2) - out) * down
+    out = np.empty((*images.shape[:2], *rows.shape[1:]), images.dtype)
+    step = max(1, CHUNK // max(1, rows[0].size)) if len(images) else 1
+    for start in range(0, len(images), step):
+        part = slice(start, start + step)
+        out[part] = _warped(images[part], rows[part], columns[part], fill)
     return out
 
 
-def _between(place: NDArray[Any], size: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+def _warped(
+    images: NDArray[Any], rows: NDArray[Any], columns: NDArray[Any], fill: float
+) -> NDArray[Any]:
+    count, channels, height, width = images.shape
+    kind = images.dtype
+    framed = np.full((channels, count, height + 2, width + 2), fill, kind)
+    framed[:, :, 1:-1, 1:-1] = images.transpose(1, 0, 2, 3)
+    top, down = _between(rows.astype(kind, copy=False), height)
+    left, right = _between(columns.astype(kind, copy=False), width)
+    corner = top * (width + 2)
+    corner += left
+    corner += (np.arange(count) * ((height + 2) * (width + 2)))[:, None, None]
+    corners = corner, corner + 1, corner + (width + 2), corner + (width + 3)
+    out = np.empty((channels, *rows.shape), kind)
+    for plane, pixels in zip(out, framed.reshape(channels, -1), strict=True):
+        above, after, below, last = (pixels.take(index) for index in corners)
+        for near, far, share in ((above, after, right), (below, last, right), (above, below, down)):
+            far -= near
+            far *= share
+            near += far
+        plane[...] = above
+    return out.transpose(1, 0, 2, 3)
+
+
+def _between(place: NDArray[Any], size: int) -> tuple[NDArray[np.intp], NDArray[Any]]:
     """The framed pixel before each place, and how far it lies behind that, in [0, 1]."""
-    place = np.clip(place, -1, size)
-    before = np.minimum(np.floor(place), size - 1)
-    return before.astype(np.int64) + 1, place - before
+    framed = np.clip(place, -1, size)
+    framed += 1
+    before = framed.astype(np.intp)  # of numbers from 0 on: their floor
+    np.minimum(before, size, out=before)
+    framed -= before
+    return before, framed
 
 
 def affine_places(
@@ -91,13 +112,13 @@ def affine_places(
     forward = np.einsum("ijn,jkn->nik", rotate, slant) * np.reshape(size, (-1, 1, 1))
     back = np.linalg.inv(forward)
     height, width = shape
-    y, x = np.mgrid[:height, :width].astype(np.float64)
-    middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
-    dx = (x - middle_x)[None] - move[:, 0, None, None]
-    dy = (y - middle_y)[None] - move[:, 1, None, None]
-    a, b, c, d = (back[:, i, j, None, None] for i in (0, 1) for j in (0, 1))
-    columns, rows = a * dx + b * dy + middle_x, c * dx + d * dy + middle_y
-    return rows.astype(np.float32), columns.astype(np.float32)
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    start = middle - np.einsum("nij,nj->ni", back, middle + move)
+    # Where column and row 0 come from, and what each further column and row adds.
+    start, back = (part.astype(np.float32)[..., None, None] for part in (start, back))
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+    columns, rows = (start[:, i] + back[:, i, 1] * y + back[:, i, 0] * x for i in (0, 1))
+    return rows, columns
 
 
 def smooth_field(coarse: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
