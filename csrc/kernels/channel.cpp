@@ -28,7 +28,7 @@ ChannelPlan plan_channel(const ChannelShape& g, int64_t element, int threads) no
     plan.channels = std::max<int64_t>(1, std::min(g.C, channels));
     plan.groups = ceil_div(g.C, plan.channels);
     plan.scratch_bytes = std::max<int64_t>(1, plan.blocks * g.C) * kLine;
-    plan.team = team_for(g.N * g.C * g.L, kJob / 2, threads);
+    plan.team = team_for(g.N * g.C * g.L, kJob, threads);
     plan.long_work = g.N * g.C * g.L > 2 * kJob;
     return plan;
 }

@@ -164,3 +164,16 @@ def test_half_precision_is_left_to_numpy(name):
     assert y.dtype == np.float16
     want = FUNCTIONS[name](x.detach().float()).numpy()
     np.testing.assert_allclose(y.detach().numpy(), want, rtol=4e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "sigmoid", "tanh", "exp", "silu", "gelu"])
+@pytest.mark.parametrize("as_scalar", [False, True])
+def test_single_numbers_pass_gradients_on(name, as_scalar):
+    x = tg.tensor(0.5, dtype=tg.float64, requires_grad=True)
+    y = FUNCTIONS[name](x * 1.0 if as_scalar else x)
+    (y * y).backward()
+    step = 1e-6
+    above, below = (
+        FUNCTIONS[name](tg.tensor(0.5 + s, dtype=tg.float64)).item() for s in (step, -step)
+    )
+    assert x.grad.item() == pytest.approx((above**2 - below**2) / (2 * step), rel=1e-6)

@@ -204,6 +204,9 @@ def test_errors_are_the_layers():
         nn.Sequential(conv(), nn.ReLU())(tg.tensor(drawn(1, 3, 5, 5)))
     with pytest.raises(ValueError, match="max_pool2d: the window's 9 rows"):
         nn.Sequential(conv(), nn.ReLU(), nn.MaxPool2d(9))(tg.tensor(drawn(1, 2, 5, 5)))
+    net = nn.Sequential(conv(), norm()).eval()
+    with tg.no_grad(), pytest.raises(ValueError, match=r"BatchNorm2d: input .* should have 4"):
+        net(tg.tensor(drawn(2, 5, 5)))
     with pytest.raises(ValueError, match="linear: input"):
         nn.Sequential(nn.Linear(3, 4), nn.ReLU())(tg.zeros(2, 5))
 

@@ -65,7 +65,7 @@ def _convolution(parts: Sequence[Module], place: int, input: Tensor) -> tuple[An
         return None, 0
     used = 1
     weight, bias = conv.weight, conv.bias
-    if _is(BatchNorm2d, parts, place + 1) and _folds(conv, parts[place + 1]):
+    if input.ndim == 4 and _is(BatchNorm2d, parts, place + 1) and _folds(conv, parts[place + 1]):
         weight, bias = _folded(conv, parts[place + 1])
         used = 2
     settings = conv.stride, conv.padding, conv.dilation, conv.groups
