@@ -114,7 +114,7 @@ def test_interrupted_training_saves_what_there_is(tmp_path):
         (["train", "alexnot"], "model: expected one of lenet, got 'alexnot'"),
         (["train", "lenet", "--data", "cats"], "--data: expected digits or mnist, got 'cats'"),
         (["train", "lenet", "--device", "tpu"], "expected 'cpu', 'cuda' or 'cuda:<number>'"),
-        (["train", "lenet", "--device", "cuda"], "runs on the CPU"),
+        (["train", "lenet", "--device", "cuda:99"], "device 'cuda:99': "),
         (["train", "lenet", "--schedule", "up"], "--schedule: expected cosine or constant"),
         (["train", "lenet", "--epochs", "0"], "Invalid value for '--epochs'"),
         (["train", "lenet", "--lr", "-1"], "lr must be at least 0, got -1.0"),

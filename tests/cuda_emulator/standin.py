@@ -133,6 +133,8 @@ class ndarray:
         return _call(getattr(ufunc, method), *args, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function.__name__ in _OWN:
+            return _OWN[function.__name__](*args, **kwargs)
         if function.__name__ not in FUNCTIONS:
             raise TypeError(f"cupy has no function {function.__name__}")
         return _call(function, *args, **kwargs)
@@ -317,6 +319,14 @@ def ones(shape: Any, dtype: Any = float) -> ndarray:
 
 def empty_like(given: ndarray, dtype: Any = None) -> ndarray:
     return ndarray(given.shape, dtype or given.dtype)
+
+
+_OWN = {
+    function.__name__: function
+    for function in (
+        asarray, array, ascontiguousarray, asnumpy, empty, full, zeros, ones, empty_like
+    )
+}  # fmt: skip
 
 
 # ---- kernels, devices, memory ----

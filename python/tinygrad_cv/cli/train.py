@@ -49,7 +49,7 @@ def train(
     """
     import tinygrad_cv as tg
     from tinygrad_cv.cli.progress import Progress
-    from tinygrad_cv.engine.tensor import require_device
+    from tinygrad_cv.engine.device import require_device
     from tinygrad_cv.training import Trainer
     from tinygrad_cv.training.run import build
 

@@ -1,6 +1,10 @@
-"""Where a tensor's values live."""
+"""Where a tensor's values live, and how they get elsewhere. CuPy itself is known to the backends alone."""
 
 from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
 
 
 class device:
@@ -40,3 +44,42 @@ class device:
 
 
 CPU = device("cpu")
+
+
+def device_of(array: Any) -> device:
+    """Where an array's values are."""
+    return CPU if isinstance(array, np.ndarray) else device(f"cuda:{array.device.id}")
+
+
+def require_device(name: str | device) -> device:
+    """The device of that name, if this machine has it.
+
+    Raises
+    ------
+    ValueError
+        An unknown name.
+    RuntimeError
+        A GPU that cannot be used: no CuPy, no driver, none of that number.
+    """
+    place = device(name)
+    if place.type == "cuda":
+        from tinygrad_cv.backends.cuda.devices import require_gpu
+
+        require_gpu(str(place), place.index)
+    return place
+
+
+def placed(array: Any, name: str | device) -> Any:
+    """The array on that device; itself if it is there already.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        As `require_device`.
+    """
+    place = name if name.__class__ is device else device(name)
+    if place.type == "cuda":
+        from tinygrad_cv.backends.cuda.devices import moved
+
+        return moved(array, str(place), place.index)
+    return array if isinstance(array, (np.ndarray, np.generic)) else array.get()

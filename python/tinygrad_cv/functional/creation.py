@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv.engine.device import placed
 from tinygrad_cv.engine.random import Generator, default_generator
-from tinygrad_cv.engine.tensor import Tensor, from_numpy, require_device, tensor, wrap
+from tinygrad_cv.engine.tensor import Tensor, from_numpy, tensor, wrap
 
 if TYPE_CHECKING:
     import builtins
@@ -28,9 +29,7 @@ def _shape(where: str, size: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 def _made(array: Any, device: str | Device | None, requires_grad: bool) -> Tensor:
-    if device is not None:
-        require_device(device)
-    out = wrap(array)
+    out = wrap(array if device is None else placed(array, device))
     return out.requires_grad_() if requires_grad else out
 
 
@@ -79,7 +78,7 @@ def zeros_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """Zeros of the shape and dtype of `input`."""
-    return _made(np.zeros(input.shape, dtype or input.dtype), device, requires_grad)
+    return _made(np.zeros(input.shape, dtype or input.dtype), device or input.device, requires_grad)
 
 
 def ones_like(
@@ -90,7 +89,7 @@ def ones_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """Ones of the shape and dtype of `input`."""
-    return _made(np.ones(input.shape, dtype or input.dtype), device, requires_grad)
+    return _made(np.ones(input.shape, dtype or input.dtype), device or input.device, requires_grad)
 
 
 def empty_like(
@@ -101,7 +100,7 @@ def empty_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """Memory of the shape and dtype of `input`, whatever its values."""
-    return _made(np.empty(input.shape, dtype or input.dtype), device, requires_grad)
+    return _made(np.empty(input.shape, dtype or input.dtype), device or input.device, requires_grad)
 
 
 def full_like(
@@ -113,7 +112,11 @@ def full_like(
     requires_grad: bool = False,
 ) -> Tensor:
     """`fill_value` in the shape and dtype of `input`."""
-    return _made(np.full(input.shape, fill_value, dtype or input.dtype), device, requires_grad)
+    return _made(
+        np.full(input.shape, fill_value, dtype or input.dtype),
+        device or input.device,
+        requires_grad,
+    )
 
 
 def eye(
@@ -217,7 +220,7 @@ def rand_like(
 ) -> Tensor:
     """Uniform random numbers in [0, 1) in the shape and dtype of `input`."""
     draws = _draw(_numpy(generator).random, input.shape, dtype or input.dtype)
-    return _made(draws, device, requires_grad)
+    return _made(draws, device or input.device, requires_grad)
 
 
 def randn_like(
@@ -230,7 +233,7 @@ def randn_like(
 ) -> Tensor:
     """Normal random numbers in the shape and dtype of `input`."""
     draws = _draw(_numpy(generator).standard_normal, input.shape, dtype or input.dtype)
-    return _made(draws, device, requires_grad)
+    return _made(draws, device or input.device, requires_grad)
 
 
 def randint(

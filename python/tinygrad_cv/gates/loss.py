@@ -52,7 +52,7 @@ class Pick(UnaryGate):
     def forward(self, x):
         self.saved = ()
         self.x_shape = x.shape
-        return x[np.arange(len(self.labels)), self.labels]
+        return x[np.arange(len(self.labels), like=x), self.labels]
 
     def backward(self, grad):
         return (_PickGrad(self.labels, self.x_shape)(grad),)
@@ -68,8 +68,8 @@ class _PickGrad(UnaryGate):
 
     def forward(self, grad):
         self.saved = ()
-        gx = np.zeros(self.shape, grad.dtype)
-        gx[np.arange(len(self.labels)), self.labels] = grad
+        gx = np.zeros(self.shape, grad.dtype, like=grad)
+        gx[np.arange(len(self.labels), like=grad), self.labels] = grad
         return gx
 
     def backward(self, gg):

@@ -50,7 +50,7 @@ class Optimizer:
     def __init__(self, params: Any, defaults: Group) -> None:
         self.defaults = defaults
         self.state: dict[Tensor, State] = {}
-        self._scratch: dict[tuple[int, Any], Array] = {}
+        self._scratch: dict[tuple[int, Any, type], Array] = {}
         self.param_groups: list[Group] = []
         groups = self._listed(params)
         if not groups:
@@ -112,9 +112,10 @@ class Optimizer:
         Fresh arrays of this size would come from the operating system page by page, which costs
         more than the arithmetic. Numbers tell several apart; 1 holds what `descent` gives.
         """
-        buffer = self._scratch.get((number, like.dtype))
+        key = number, like.dtype, like.__class__
+        buffer = self._scratch.get(key)
         if buffer is None or buffer.size < like.size:
-            buffer = self._scratch[number, like.dtype] = np.empty(like.size, like.dtype)
+            buffer = self._scratch[key] = np.empty(like.size, like.dtype, like=like)
         out: Array = buffer[: like.size].reshape(like.shape)
         return out
 
