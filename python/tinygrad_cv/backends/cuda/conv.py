@@ -23,7 +23,7 @@ Numbers = tuple[int, ...]
 def conv2d(
     x: Array, w: Array, bias: Array | None, settings: Conv2dSettings, relu: bool = False
 ) -> Array:
-    """relu: negative values become 0 in the kernel's last write."""
+    """y = x cross-correlated with w, plus bias; relu: negative values become 0 in the last write."""
     check_floats("conv2d", x=x, w=w, bias=bias)
     groups, outputs = settings.groups, w.shape[0]
     _check_channels("conv2d", x.shape[1], w, groups)
@@ -57,6 +57,7 @@ def forward(
 
 
 def conv2d_backward_input(grad: Array, w: Array, size: Pair, settings: Conv2dSettings) -> Array:
+    """Gradient with respect to x, of rows and columns `size`."""
     check_floats("conv2d_backward_input", grad=grad, w=w)
     grad, w = dense(grad), dense(w)
     channels = w.shape[1] * settings.groups
@@ -85,6 +86,7 @@ def backward_input(
 
 
 def conv2d_backward_weight(x: Array, grad: Array, kernel: Pair, settings: Conv2dSettings) -> Array:
+    """Gradient with respect to w, whose kernel has rows and columns `kernel`."""
     check_floats("conv2d_backward_weight", x=x, grad=grad)
     x, grad = dense(x), dense(grad)
     outputs = grad.shape[1]

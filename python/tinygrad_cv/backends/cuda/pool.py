@@ -27,6 +27,7 @@ def _tap_dtype(settings: Pool2dSettings) -> Any:
 
 
 def max_pool2d(x: Array, settings: Pool2dSettings) -> tuple[Array, Array]:
+    """The largest value of each window, and its tap: (y, argmax)."""
     check_floats("max_pool2d", x=x)
     shape = (*x.shape[:2], *settings.output_size(x.shape[2:]))
     y, argmax = cp.empty(shape, x.dtype), cp.empty(shape, _tap_dtype(settings))
@@ -35,6 +36,7 @@ def max_pool2d(x: Array, settings: Pool2dSettings) -> tuple[Array, Array]:
 
 
 def max_pool2d_backward(grad: Array, argmax: Array, size: Pair, settings: Pool2dSettings) -> Array:
+    """Sends each window's gradient to the place that argmax names."""
     check_floats("max_pool2d_backward", grad=grad)
     shape = (*grad.shape[:2], *size)
     _check_windows("max_pool2d_backward", "grad", grad, shape, settings)
@@ -46,6 +48,7 @@ def max_pool2d_backward(grad: Array, argmax: Array, size: Pair, settings: Pool2d
 
 
 def max_pool2d_gather(x: Array, argmax: Array, settings: Pool2dSettings) -> Array:
+    """x at the places that argmax names."""
     check_floats("max_pool2d_gather", x=x)
     _check_windows("max_pool2d_gather", "argmax", argmax, x.shape, settings, _tap_dtype(settings))
     y = cp.empty(argmax.shape, x.dtype)
@@ -55,6 +58,7 @@ def max_pool2d_gather(x: Array, argmax: Array, settings: Pool2dSettings) -> Arra
 
 
 def avg_pool2d(x: Array, settings: Pool2dSettings) -> Array:
+    """The mean of each window."""
     check_floats("avg_pool2d", x=x)
     y = cp.empty((*x.shape[:2], *settings.output_size(x.shape[2:])), x.dtype)
     _run("avg_pool2d", settings, (dense(x),), (y,), x.shape, y.shape)
@@ -62,6 +66,7 @@ def avg_pool2d(x: Array, settings: Pool2dSettings) -> Array:
 
 
 def avg_pool2d_backward(grad: Array, size: Pair, settings: Pool2dSettings) -> Array:
+    """Spreads each window's gradient over it, divided as the forward pass divided."""
     check_floats("avg_pool2d_backward", grad=grad)
     gx = cp.empty((*grad.shape[:2], *size), grad.dtype)
     _check_windows("avg_pool2d_backward", "grad", grad, gx.shape, settings)
