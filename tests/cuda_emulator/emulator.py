@@ -17,6 +17,7 @@ import numpy as np
 HEADER = Path(__file__).with_name("emulator.h")
 CACHE = Path(tempfile.gettempdir()) / f"tinygrad-cv-emulator-{os.getuid()}"
 SCHEDULES = (0, 1, 2, 3)  # ascending, descending, two random ones
+KIND = os.environ.get("CUDA_EMULATOR", "fast")  # asan and tsan are set by sanitize.sh
 
 _FLAGS = ["-std=c++17", "-shared", "-fPIC", "-ffp-contract=off", "-Wno-unknown-pragmas"]
 KINDS = {
@@ -82,7 +83,7 @@ class Kernel:
             raise EmulatorError(f"{self.name}: {error.decode()}")
 
 
-def build(source: str, kind: str = "fast") -> dict[str, Kernel]:
+def build(source: str, kind: str = KIND) -> dict[str, Kernel]:
     """Compile a source (its includes in place) and return its kernels; compiled once, kept on disk."""
     names = _ENTRY.findall(source)
     text = source + "".join(

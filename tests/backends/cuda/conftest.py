@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tinygrad_cv import backends
+from tinygrad_cv.backends.cuda import sources
+
+if "CUDA_MUTANT" in os.environ:  # sources that tests/cuda_emulator/mutate.py broke on purpose
+    sources.FOLDER = Path(os.environ["CUDA_MUTANT"])
 
 
 @pytest.fixture
