@@ -105,6 +105,55 @@ def interleave(
     return times
 
 
+def timed_row(
+    contestants: dict[str, Callable[[], Any]], rounds: int, **facts: Any
+) -> dict[str, Any]:
+    """A row of results: what was timed, and for each contestant the microseconds of every round."""
+    row: dict[str, Any] = dict(facts)
+    for side, seconds in interleave(contestants, rounds).items():
+        row[f"{side}_us"] = [round(1e6 * t, 3) for t in seconds]
+    return row
+
+
+def ratio(row: dict[str, Any], side: str) -> float:
+    """An opponent's median time divided by ours: above 1 we are faster."""
+    return median(row[f"{side}_us"]) / median(row["ours_us"])
+
+
+def opponents(row: dict[str, Any]) -> list[str]:
+    """The names of those that ran beside us."""
+    return [key[:-3] for key in row if key.endswith("_us") and key != "ours_us"]
+
+
+def show(row: dict[str, Any], label: str) -> None:
+    """Print a row: our median time, then the opponents' times divided by it."""
+    line = f"{label:44s} {median(row['ours_us']):10.1f} us"
+    line += "".join(f"  {side} {ratio(row, side):6.2f}" for side in opponents(row))
+    print(line, flush=True)
+
+
+def show_means(rows: list[dict[str, Any]], label: str) -> None:
+    """Print the geometric mean of each opponent's ratio, and of the better one row by row."""
+    rows = [row for row in rows if opponents(row)]
+    if not rows:
+        return
+    means = {s: geometric_mean([ratio(r, s) for r in rows]) for s in opponents(rows[0])}
+    if len(means) > 1:
+        means["the best of them"] = geometric_mean(
+            [min(ratio(r, s) for s in opponents(r)) for r in rows]
+        )
+    print(f"geometric mean, {label}: " + ", ".join(f"{s} {m:.2f}" for s, m in means.items()))
+
+
+def headline(rounds: int) -> None:
+    """Print the machine, the threads and what the figures are."""
+    info = machine()
+    print(
+        f"{info['cpu']}, {tg.get_num_threads()} threads, {info['isa']}, medians of {rounds} "
+        "rounds; a figure after a name is its time divided by ours: above 1 we are faster"
+    )
+
+
 def median(values: list[float]) -> float:
     return float(np.median(values))
 

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 
 common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=30, **common)
+settings.register_profile("quick", max_examples=5, derandomize=True, database=None, **common)
 settings.register_profile("ci", derandomize=True, database=None, print_blob=True, **common)
 settings.register_profile("thorough", max_examples=2000, print_blob=True, **common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))

@@ -242,10 +242,21 @@ void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
         p.team = int(std::min<int64_t>(p.team, p.chunks * g.groups));
     } else {
         constexpr int64_t kShared = int64_t(2) << 20;  // elements, 8 MB
-        p.rows = std::clamp<int64_t>(kShared / tile, 32, std::max<int64_t>(all, 32));
+        const bool blocks =
+            sums >= 2 * kShared && sums >= all * tile / 2 && all * tile <= 3 * kShared;
+        p.rows = blocks ? all : std::clamp<int64_t>(kShared / tile, 32, std::max<int64_t>(all, 32));
         p.rows = ceil_div(all, ceil_div(all, p.rows));
         p.shared = tile * p.rows;
         p.scratch = round_up(lines, 64);
+        if (blocks) {  // of channels, whose sums at all points fill some 60 % of L2
+            p.channels = std::min<int64_t>(columns, 4 * lanes);
+            p.k_splits =
+                ceil_div(k_group, std::max<int64_t>(m.l2 * 3 / 20 / (points * p.channels), 8));
+            const int64_t block = points * ceil_div(k_group, p.k_splits) * p.channels;
+            p.scratch = round_up(std::max(lines, block), 64);
+            p.partial = 0;
+            return;
+        }
     }
     p.partial = p.chunks * g.groups * sums;
 }

@@ -4,7 +4,9 @@
 //   The transformed tiles lie as the matrix product wants them, X[xi][tile][c] and Y[xi][tile][k].
 //   Two ways to sum. Apart: a job owns a chunk of tiles, transforms a block of them into L2 and adds
 //   its products to sums of its own, which are added in the chunks' order at the end. Together (when
-//   those sums are large): all threads transform a chunk, then each sums some points over it.
+//   those sums are large): all threads transform a chunk, then each sums some points over it. When
+//   the sums are larger than all tiles are, each thread sums all points of a block of channels
+//   instead and finishes them while they are in L2.
 #include "kernels/conv_winograd_lanes.h"
 #include "kernels/gemm_tile.h"
 
@@ -54,37 +56,37 @@ void product_of(int64_t mr, int64_t tiles, const float* y, int64_t ldy, const fl
     }
 }
 
-// All output and input channels of one point.
+// rows x columns channels of one point.
 void point_product(int64_t rows, int64_t columns, int64_t tile_mr, int64_t tiles, const float* y,
-                   int64_t ldy, const float* x, int64_t ldx, bool add, float* sums) noexcept {
+                   int64_t ldy, const float* x, int64_t ldx, bool add, float* sums,
+                   int64_t ld) noexcept {
     const int64_t count = tile_count(rows, tile_mr);
     for (int64_t c = 0; c < columns; c += 2 * L) {
         for (int64_t t = 0; t < count; ++t) {
             const int64_t k0 = tile_start(rows, count, t), k1 = tile_start(rows, count, t + 1);
-            float* to = sums + k0 * columns + c;
+            float* to = sums + k0 * ld + c;
             if (c + 2 * L <= columns) {
-                product_of<2>(k1 - k0, tiles, y + k0, ldy, x + c, ldx, add, to, columns);
+                product_of<2>(k1 - k0, tiles, y + k0, ldy, x + c, ldx, add, to, ld);
             } else {
-                product_of<1>(k1 - k0, tiles, y + k0, ldy, x + c, ldx, add, to, columns);
+                product_of<1>(k1 - k0, tiles, y + k0, ldy, x + c, ldx, add, to, ld);
             }
         }
     }
 }
 
-// gw of one output channel from the sums of all chunks, chunk after chunk.
+// gw of one output channel and `channels` input channels from the sums of all chunks, in their order.
 template <int M>
-void finish_row(const ConvPlan& plan, const float* sums, int64_t chunk_step, int64_t xi_step,
-                float* gw) noexcept {
+void finish_row(int64_t channels, int64_t chunks, const float* sums, int64_t chunk_step,
+                int64_t xi_step, float* gw) noexcept {
     constexpr int A = Winograd<M>::kSide;
-    const int64_t c_group = plan.run.C / plan.run.groups;
-    for (int64_t c = 0; c < c_group; c += L) {
+    for (int64_t c = 0; c < channels; c += L) {
         F half[3][A];
         TG_UNROLL
         for (int s = 0; s < A; ++s) {
             F d[A], t[3];
             TG_UNROLL
             for (int r = 0; r < A; ++r) d[r] = load(sums + (r * A + s) * xi_step + c);
-            for (int64_t chunk = 1; chunk < plan.chunks; ++chunk) {
+            for (int64_t chunk = 1; chunk < chunks; ++chunk) {
                 TG_UNROLL
                 for (int r = 0; r < A; ++r) {
                     d[r] += load(sums + chunk * chunk_step + (r * A + s) * xi_step + c);
@@ -102,7 +104,7 @@ void finish_row(const ConvPlan& plan, const float* sums, int64_t chunk_step, int
             TG_UNROLL
             for (int s = 0; s < 3; ++s) store(taps[r * 3 + s], t[s]);
         }
-        for (int64_t j = 0; j < smaller(L, c_group - c); ++j) {
+        for (int64_t j = 0; j < smaller(L, channels - c); ++j) {
             for (int t = 0; t < 9; ++t) gw[(c + j) * 9 + t] = taps[t][j];
         }
     }
@@ -172,16 +174,41 @@ void sum_apart(const ConvPlan& plan, const float* x, const float* gy, float* par
             }
             for (int64_t xi = 0; xi < A2; ++xi) {
                 point_product(l.k_group, l.columns, plan.tile_mr, i1 - i0, yt + xi * l.y_xi, l.ldy,
-                              xt + xi * l.x_xi, l.ldx, block > first, sums + xi * l.sums);
+                              xt + xi * l.x_xi, l.ldx, block > first, sums + xi * l.sums,
+                              l.columns);
             }
         }
     });
 }
 
-// The same with one set of sums; plan.rows tiles at a time go through `shared`.
+// All tiles are transformed: a job sums all points of a block of channels and finishes it.
 template <int M>
-void sum_together(const ConvPlan& plan, const float* x, const float* gy, float* sums, float* shared,
-                  float* scratch) noexcept {
+void sum_block(const ConvPlan& plan, const Layout& l, int64_t job, const float* xt, const float* yt,
+               float* gw, float* sums) noexcept {
+    constexpr int64_t A2 = Winograd<M>::kSide * Winograd<M>::kSide;
+    constexpr int64_t kTilesInL1 = 96;
+    const int64_t all = plan.rows, ks = plan.k_splits, width = plan.channels;
+    const int64_t k0 = tile_start(l.k_group, ks, job % ks);
+    const int64_t k1 = tile_start(l.k_group, ks, job % ks + 1), c0 = job / ks * width;
+    const int64_t xi_step = (k1 - k0) * width;
+    for (int64_t xi = 0; xi < A2; ++xi) {
+        for (int64_t i = 0; i < all; i += kTilesInL1) {
+            point_product(k1 - k0, smaller(width, l.columns - c0), plan.tile_mr,
+                          smaller(kTilesInL1, all - i), yt + xi * l.y_xi + i * l.ldy + k0, l.ldy,
+                          xt + xi * l.x_xi + i * l.ldx + c0, l.ldx, i > 0, sums + xi * xi_step,
+                          width);
+        }
+    }
+    for (int64_t k = k0; k < k1; ++k) {
+        finish_row<M>(smaller(width, l.c_group - c0), 1, sums + (k - k0) * width, 0, xi_step,
+                      gw + (k * l.c_group + c0) * 9);
+    }
+}
+
+// sums[group][xi][k][column] over plan.rows tiles at a time, or, without `sums`, over all at once.
+template <int M>
+void sum_together(const ConvPlan& plan, const float* x, const float* gy, float* gw, float* sums,
+                  float* shared, float* scratch) noexcept {
     constexpr int64_t A2 = Winograd<M>::kSide * Winograd<M>::kSide;
     const Conv2dShape& g = plan.run;
     const Layout l = layout(plan, plan.rows);
@@ -198,9 +225,19 @@ void sum_together(const ConvPlan& plan, const float* x, const float* gy, float* 
                                       smaller(i1, from + plan.pixels), i0,
                                       scratch + thread * plan.scratch, xt, yt);
             });
+            if (!sums) {
+                const int64_t jobs =
+                    plan.k_splits * ((l.columns + plan.channels - 1) / plan.channels);
+                parallel_for_dynamic(jobs, plan.team, [&](int64_t job, int thread) {
+                    sum_block<M>(plan, l, job, xt, yt, gw + group * l.k_group * l.c_group * 9,
+                                 scratch + thread * plan.scratch);
+                });
+                continue;
+            }
             parallel_for_dynamic(A2, plan.team, [&](int64_t xi, int) {
                 point_product(l.k_group, l.columns, plan.tile_mr, i1 - i0, yt + xi * l.y_xi, l.ldy,
-                              xt + xi * l.x_xi, l.ldx, i0 > 0, sums + (group * A2 + xi) * l.sums);
+                              xt + xi * l.x_xi, l.ldx, i0 > 0, sums + (group * A2 + xi) * l.sums,
+                              l.columns);
             });
         }
     }
@@ -212,15 +249,16 @@ void backward_weight(const ConvPlan& plan, const float* x, const float* gy, floa
     constexpr int64_t A2 = Winograd<M>::kSide * Winograd<M>::kSide;
     const Conv2dShape& g = plan.run;
     if (plan.rows) {
-        sum_together<M>(plan, x, gy, partial, shared, scratch);
+        sum_together<M>(plan, x, gy, gw, plan.partial ? partial : nullptr, shared, scratch);
+        if (!plan.partial) return;
     } else {
         sum_apart<M>(plan, x, gy, partial, scratch);
     }
     const Layout l = layout(plan, 0);
     parallel_for(g.K, plan.team, [&](int64_t k) {
         const int64_t group = k / l.k_group, row = k % l.k_group;
-        finish_row<M>(plan, partial + group * A2 * l.sums + row * l.columns, g.groups * A2 * l.sums,
-                      l.sums, gw + k * l.c_group * 9);
+        finish_row<M>(l.c_group, plan.chunks, partial + group * A2 * l.sums + row * l.columns,
+                      g.groups * A2 * l.sums, l.sums, gw + k * l.c_group * 9);
     });
 }
 

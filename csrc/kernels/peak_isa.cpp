@@ -1,5 +1,6 @@
 // acc[i] = acc[i] * a + b for ten independent accumulators: enough to hide the latency of the FMA
-// (4 cycles, two a cycle), few enough for every instruction set's registers.
+// (4 cycles, two a cycle), few enough for every instruction set's registers. They begin at different
+// values, none of them b / (1 - a): what is equal or constant the compiler would compute once.
 #include "kernels/peak.h"
 #include "simd/vec.h"
 
@@ -9,7 +10,8 @@ namespace TG_ISA {
 template <class T>
 static double fma_rate(int64_t steps) noexcept {
     constexpr int kAccumulators = 10;
-    Vec<T> acc[kAccumulators] = {};
+    Vec<T> acc[kAccumulators];
+    for (int i = 0; i < kAccumulators; ++i) acc[i] = splat(T(3 + i));
     Vec<T> a = splat(T(0.5)), b = splat(T(1));
     for (int64_t s = 0; s < steps; ++s) {
         TG_UNROLL

@@ -32,8 +32,8 @@ bool can_run([[maybe_unused]] Isa isa) {
 }
 
 constexpr Isa kCompiled[] = {
-#define TG_LIST_(isa) Isa::isa,
-    TG_FOR_EACH_ISA(TG_LIST_)
+#define TG_LIST_(isa, a, b) Isa::isa,
+    TG_FOR_EACH_COMPILED_ISA(TG_LIST_, , )
 #undef TG_LIST_
 };
 

@@ -12,17 +12,22 @@
 #define TG_FOR_EACH_ISA(X) X(neon)
 #endif
 
-// Declares the table `name` of every instruction set: sse2::name, avx2::name, ...
-#define TG_DECLARE_TABLE(Type, name) TG_FOR_EACH_ISA_2(TG_TABLE_, Type, name)
+// Declares the table `name` of every compiled instruction set: sse2::name, avx2::name, ...
+// TG_ONE_ISA: the only one that is compiled (the sanitizers' quick build).
+#define TG_DECLARE_TABLE(Type, name) TG_FOR_EACH_COMPILED_ISA(TG_TABLE_, Type, name)
 #define TG_TABLE_(isa, Type, name) \
     namespace isa {                \
     extern const Type name;        \
     }
-#if defined(__x86_64__) || defined(_M_X64)
-#define TG_FOR_EACH_ISA_2(X, a, b) X(sse2, a, b) X(avx2, a, b) X(avx512, a, b) X(avx512vnni, a, b)
+#if defined(TG_ONE_ISA)
+#define TG_FOR_EACH_COMPILED_ISA(X, a, b) X(TG_ONE_ISA, a, b)
+#define TG_PICK(name) (TG_ONE_ISA::name)
+#elif defined(__x86_64__) || defined(_M_X64)
+#define TG_FOR_EACH_COMPILED_ISA(X, a, b) \
+    X(sse2, a, b) X(avx2, a, b) X(avx512, a, b) X(avx512vnni, a, b)
 #define TG_PICK(name) pick(sse2::name, avx2::name, avx512::name, avx512vnni::name)
 #else
-#define TG_FOR_EACH_ISA_2(X, a, b) X(neon, a, b)
+#define TG_FOR_EACH_COMPILED_ISA(X, a, b) X(neon, a, b)
 #define TG_PICK(name) (neon::name)
 #endif
 

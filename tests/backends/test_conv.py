@@ -182,6 +182,7 @@ CASES = [
     case(9, 20, 4, 31, 3, padding=1),  # panels cross images
     case(2, 200, 5, 70, 3, padding=1),  # Winograd by panels, its gradient together
     case(2, 70, 5, 200, 3, padding=1),
+    case(1, 345, 5, 350, 3, padding=1),  # the gradient by blocks of channels
     case(2, 37, 9, 25, 1),
     case(2, 16, 13, 24, 1, stride=2),
     case(2, 16, 13, 24, 3, stride=2, padding=1),
@@ -314,6 +315,7 @@ THREAD_CASES = [
     case(3, 12, 21, 40, 3, stride=2, padding=1),
     case(4, 40, 13, 56, 1),
     case(1, 64, 14, 64, 3, padding=1),
+    case(1, 345, 5, 350, 3, padding=1),
     case(8, 40, 14, 40, 3, padding=1, groups=40),
 ]
 

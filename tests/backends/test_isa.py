@@ -88,3 +88,15 @@ def test_hot_objects_run_nothing_when_the_library_is_loaded():
         pytest.skip("no build folder: the extension came as a wheel")
     for _, path in objects:
         assert not re.search(r"\.(init_array|ctors)", tool("objdump", "-h", str(path))), path
+
+
+def test_the_measured_peak_keeps_all_its_multiply_adds():
+    objects = [(isa, path) for isa, path in hot_objects() if path.name.startswith("peak_isa")]
+    if not objects:
+        pytest.skip("no build folder: the extension came as a wheel")
+    for isa, path in objects:
+        if isa in ("avx2", "avx512", "avx512vnni"):
+            code = tool("objdump", "-d", "--no-show-raw-insn", str(path))
+            # Ten independent chains in float32, and ten in float64.
+            assert len(re.findall(r"\bvfn?madd\d+ps\b", code)) >= 10, path
+            assert len(re.findall(r"\bvfn?madd\d+pd\b", code)) >= 10, path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,15 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def report():
+def report(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     spec = importlib.util.spec_from_file_location("report", ROOT / "benchmarks" / "report.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def test_readme_and_charts_are_up_to_date(report):
+def test_pages_and_charts_are_up_to_date(report):
     for path, text in report.outputs(report.latest()).items():
         assert path.read_text(encoding="utf-8") == text, f"run benchmarks/report.py: {path.name}"
 
@@ -29,10 +31,11 @@ def test_committed_results_are_of_a_clean_tree(report):
         assert json.loads(path.read_text())["dirty"] is False, path.name
 
 
-def row(name: str, op: str, ours: float, torch: float, last: float) -> dict:
+def row(name: str, op: str, ours: float, torch: float, last: float, **facts: object) -> dict:
     return {
         "name": name,
         "op": op,
+        **facts,
         "ours_us": [ours] * 3,
         "torch_us": [torch] * 3,
         "channels_last_us": [last] * 3,
@@ -55,16 +58,40 @@ def record() -> dict:
 
 
 def test_the_table_shows_medians_and_their_geometric_mean(report, record):
-    lines = report.conv_table(record)
+    lines = report.TABLES["conv2d"](record)
     assert "| small |  |  |  | 4.0 / 2.0 |" in lines
     assert "| large |  |  |  | 1.0 / 2.0 |" in lines
     assert lines[4].endswith("**2.0 / 2.0** |")
 
 
+FAMILIES = {
+    "train": {"name": "net", "batch": 8, "optimizer": "SGD"},
+    "pool": {"name": "max", "shape": [1, 2, 3, 4]},
+    "gemm": {"name": "2 x 3 x 4 A B", "flop": 48_000.0},
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_has_a_table_of_ratios(report, record, family):
+    record["rows"] = [row(**{"op": "", "ours": 2, "torch": 5, "last": 3, **FAMILIES[family]})]
+    text = "\n".join(report.TABLES[family](record))
+    assert "2.5" in text
+    assert record["command"] in text
+    assert record["commit"] in text
+
+
+def test_a_page_keeps_what_stands_around_a_table(report, record):
+    begin, end = report.BEGIN.format("conv2d"), report.END.format("conv2d")
+    page = f"before\n{begin}\nold\n{end}\nafter\n"
+    filled = report.filled(page, {"conv2d": record})
+    assert filled.startswith("before\n")
+    assert filled.endswith("after\n")
+    assert "old" not in filled
+    assert "| small |" in filled
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_chart_is_svg_with_every_bar(report, record, theme):
-    import xml.etree.ElementTree as ET
-
     root = ET.fromstring(report.conv_chart(record, theme))
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"small", "large", "4.0", "1.0", "2.0"} <= set(texts)

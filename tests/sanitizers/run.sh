@@ -1,23 +1,57 @@
 #!/usr/bin/env bash
-# The kernel tests under AddressSanitizer and UndefinedBehaviorSanitizer, once for each instruction
-# set of this machine: tests/sanitizers/run.sh [pytest arguments]. Linux with GCC; about five minutes.
-# In this build the pool gives blocks of the exact size and keeps none, so that a step over the end
-# of an output or of scratch is seen too.
+# The kernel tests under the compiler's sanitizers. Linux with GCC or Clang's libraries beside it.
+#
+#   tests/sanitizers/run.sh [--quick] [address] [thread] [-- pytest arguments]
+#
+# address: AddressSanitizer and UndefinedBehaviorSanitizer, once for each instruction set of this
+# machine. The pool then gives blocks of the exact size and keeps none, so that a step over the end
+# of an output or of scratch is seen too. thread: ThreadSanitizer, the tests that use several threads.
+# Without a name both run. --quick compiles and tests one instruction set (AVX2 on x86-64) and draws
+# few examples: CI's form.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+quick="" kinds=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --quick) quick=1 ;;
+    address | thread) kinds+=("$1") ;;
+    --) shift; break ;;
+    *) echo "usage: tests/sanitizers/run.sh [--quick] [address] [thread] [-- pytest arguments]" >&2; exit 2 ;;
+  esac
+  shift
+done
+[ ${#kinds[@]} -gt 0 ] || kinds=(address thread)
+one=""
+if [ -n "$quick" ] && [ "$(uname -m)" = x86_64 ]; then one=avx2; fi
+profile=$([ -n "$quick" ] && echo quick || echo ci)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${PYTHON:-python3}" -m venv "$work/venv"
 python=$work/venv/bin/python
 "$python" -m pip install -q "scikit-build-core>=1.0" "pybind11>=3.1,<3.2" ninja cmake "pytest>=9" hypothesis numpy
-SKBUILD_BUILD_DIR=$work/build "$python" -m pip install -q --no-build-isolation . \
-  -Ccmake.build-type=Debug -Ccmake.define.CMAKE_CXX_FLAGS_DEBUG="-O1 -g1" -Cinstall.strip=false \
-  -Ccmake.define.TINYGRAD_CV_SANITIZE=address,undefined
-# Python itself is not built with the sanitizer, so its runtime must be there first.
-LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)"
-export LD_PRELOAD ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 HYPOTHESIS_PROFILE=ci
-for isa in $("$python" -c 'from tinygrad_cv import _core; print(*_core.available_isas())'); do
-  echo "== $isa"
-  TINYGRAD_CV_ISA=$isa "$python" -m pytest -q -s -p no:cacheprovider \
-    tests/backends/test_{conv,pool,matmul,distance}.py "$@"
+unset SKBUILD_CMAKE_DEFINE # the builds below have their own
+library() { "${CC:-gcc}" -print-file-name="$1"; }
+for kind in "${kinds[@]}"; do
+  flags=$kind chosen=()
+  if [ "$kind" = address ]; then
+    flags="address;undefined"
+    preload="$(library libasan.so) $(library libstdc++.so)"
+    around=(env)
+  else
+    preload=$(library libtsan.so)
+    chosen=(-k "thread or threads")
+    # ThreadSanitizer's shadow memory does not fit every random layout of the address space.
+    around=(setarch "$(uname -m)" -R)
+  fi
+  SKBUILD_BUILD_DIR=$work/build-$kind "$python" -m pip install -q --no-build-isolation --force-reinstall --no-deps . \
+    -Ccmake.build-type=Debug -Ccmake.define.CMAKE_CXX_FLAGS_DEBUG="-O1 -g1" -Cinstall.strip=false \
+    -Ccmake.define.TINYGRAD_CV_SANITIZE="${flags/;/,}" -Ccmake.define.TINYGRAD_CV_ONE_ISA="$one"
+  # Python itself is not built with the sanitizer, so its runtime must be there first.
+  sane=(env LD_PRELOAD="$preload" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1
+    TSAN_OPTIONS=halt_on_error=1 HYPOTHESIS_PROFILE="$profile")
+  for isa in $("${around[@]}" "${sane[@]}" "$python" -c 'from tinygrad_cv import _core; print(*_core.available_isas())'); do
+    echo "== $kind, $isa"
+    TINYGRAD_CV_ISA=$isa "${around[@]}" "${sane[@]}" "$python" -m pytest -q -s -p no:cacheprovider \
+      $(ls tests/backends/test_*.py | grep -v test_isa) ${chosen[@]+"${chosen[@]}"} "$@"
+  done
 done

@@ -1,0 +1,159 @@
+"""Markdown tables of the records in benchmarks/results, a function for each family."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Record = dict[str, Any]
+
+
+def where(record: Record) -> str:
+    """Machine, threads and date, as a caption says them."""
+    cpu = record["machine"]
+    return (
+        f"{cpu['cpu']}, {record['threads']} threads, {cpu['isa']}, {record['date'][:10]}, "
+        f"commit {record['commit']}"
+    )
+
+
+def ratio(row: dict[str, Any], side: str) -> float:
+    """An opponent's median time over ours."""
+    return float(np.median(row[f"{side}_us"]) / np.median(row["ours_us"]))
+
+
+def both_layouts(row: dict[str, Any]) -> tuple[float, float]:
+    """PyTorch's median time over ours, for NCHW and for channels_last."""
+    return ratio(row, "torch"), ratio(row, "channels_last")
+
+
+def accuracy(record: Record) -> list[str]:
+    """Median and range over the seeds, a line for each command."""
+    lines = [
+        "| result | test accuracy, median (range) | training time | command | seeds |",
+        "|---|---|---|---|---|",
+    ]
+    for command in dict.fromkeys(row["command"] for row in record["rows"]):
+        rows = [row for row in record["rows"] if row["command"] == command]
+        found = [row["accuracy"] for row in rows]
+        seconds = np.median([row["training_s"] for row in rows])
+        seeds = ", ".join(str(row["seed"]) for row in rows)
+        lines.append(
+            f"| {rows[0]['name']}, {rows[0]['images']:,} test images | {np.median(found):.2f} % "
+            f"({min(found):.2f} to {max(found):.2f}) | {seconds:.1f} s | `{command}` "
+            f"| {seeds} |"
+        )
+    versions = record["versions"]
+    return [*lines, "", f"{where(record)}, NumPy {versions['numpy']}."]
+
+
+def conv2d(record: Record) -> list[str]:
+    """PyTorch's time over ours, a line for each shape, a column for each pass."""
+    passes = ["forward", "input grad", "weight grad", "both ways"]
+    lines = ["| conv2d | " + " | ".join(passes) + " |", "|---|" + "---|" * len(passes)]
+    table: dict[str, dict[str, tuple[float, float]]] = {}
+    for row in record["rows"]:
+        if "torch_us" in row:
+            table.setdefault(row["name"], {})[row["op"]] = both_layouts(row)
+    for name, cells in table.items():
+        shown = (f"{cells[p][0]:.1f} / {cells[p][1]:.1f}" if p in cells else "" for p in passes)
+        lines.append(f"| {name} | " + " | ".join(shown) + " |")
+    means = [_mean([cells[p] for cells in table.values() if p in cells]) for p in passes]
+    lines.append("| **geometric mean** | " + " | ".join(means) + " |")
+    return [*lines, "", _caption(record, "for its default layout / for channels_last")]
+
+
+def train(record: Record) -> list[str]:
+    """Our time for a training step, and PyTorch's over it."""
+    lines = [
+        "| training step | ours | PyTorch, NCHW | PyTorch, channels_last |",
+        "|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        if "torch_us" in row:
+            ours = np.median(row["ours_us"]) / 1e3
+            nchw, last = both_layouts(row)
+            label = f"{row['name']}, batch {row['batch']}, {row['optimizer']}"
+            lines.append(f"| {label} | {ours:.2f} ms | {nchw:.2f} | {last:.2f} |")
+    return [*lines, "", _caption(record, "")]
+
+
+def pool(record: Record) -> list[str]:
+    """A line for each shape, a column for each operation."""
+    rows = [row for row in record["rows"] if "torch_us" in row]
+    names = list(dict.fromkeys(row["name"] for row in rows))
+    table: dict[str, dict[str, tuple[float, float]]] = {}
+    for row in rows:
+        shape = " x ".join(map(str, row["shape"]))
+        table.setdefault(shape, {})[row["name"]] = both_layouts(row)
+    lines = ["| forward + backward | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+    for shape, cells in table.items():
+        shown = (f"{cells[n][0]:.1f} / {cells[n][1]:.1f}" for n in names)
+        lines.append(f"| {shape} | " + " | ".join(shown) + " |")
+    means = [_mean([cells[n] for cells in table.values()]) for n in names]
+    lines.append("| **geometric mean** | " + " | ".join(means) + " |")
+    return [*lines, "", _caption(record, "for its default layout / for channels_last")]
+
+
+def gemm(record: Record) -> list[str]:
+    """Our time and rate for each product, and PyTorch's time over ours."""
+    lines = ["| product | ours | GFLOP/s | PyTorch (MKL) |", "|---|---|---|---|"]
+    for row in record["rows"]:
+        us = np.median(row["ours_us"])
+        theirs = f"{ratio(row, 'torch'):.2f}" if "torch_us" in row else ""
+        lines.append(f"| {row['name']} | {us:.1f} us | {row['flop'] / us / 1e3:.0f} | {theirs} |")
+    return [*lines, "", _caption(record, "")]
+
+
+def engine(record: Record) -> list[str]:
+    """Cost of a gate, memory of a gate, a deep graph and the peak of a training step."""
+    rows = {row["name"]: row for row in record["rows"]}
+    lines = ["| the graph | ours | PyTorch |", "|---|---|---|"]
+    for name in ("forward", "forward + backward"):
+        ours, theirs = (np.median(rows[name][f"{side}_us"]) for side in ("ours", "torch"))
+        lines.append(f"| {name}, per gate of 4 floats | {ours:.2f} us | {theirs:.2f} us |")
+    lines.append(f"| memory of a gate | {rows['memory']['bytes_a_gate']:.0f} bytes | |")
+    deep = rows["deep"]
+    lines.append(
+        f"| {deep['gates']:,} gates, built and differentiated "
+        f"| {deep['build_s']:.2f} s + {deep['backward_s']:.2f} s | |"
+    )
+    for name, row in rows.items():
+        if "ours_mb" in row:
+            theirs = f"{row['torch_mb']:.0f} MB" if "torch_mb" in row else ""
+            lines.append(f"| {name} | {row['ours_mb']:.0f} MB | {theirs} |")
+    return [*lines, "", f"`{record['command']}`; {where(record)}, {_torch(record)}."]
+
+
+def _mean(pairs: list[tuple[float, float]]) -> str:
+    if not pairs:
+        return ""
+    nchw, last = np.exp(np.log(pairs).mean(axis=0))
+    return f"**{nchw:.1f} / {last:.1f}**"
+
+
+def _torch(record: Record) -> str:
+    return f"PyTorch {record['versions'].get('torch')}"
+
+
+def _caption(record: Record, columns: str) -> str:
+    detail = f", {columns}" if columns else ""
+    return (
+        f"PyTorch's time divided by ours (above 1 we are faster){detail}; medians of "
+        f"{record['rounds']} interleaved rounds, float32. `{record['command']}`; {where(record)}, "
+        f"{_torch(record)}."
+    )
+
+
+TABLES: dict[str, Callable[[Record], list[str]]] = {
+    "accuracy": accuracy,
+    "train": train,
+    "conv2d": conv2d,
+    "pool": pool,
+    "gemm": gemm,
+    "engine": engine,
+}
