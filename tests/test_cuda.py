@@ -173,6 +173,51 @@ def test_lenet_learns_on_the_gpu_as_on_the_cpu(optimizer):
         np.testing.assert_allclose(b, a, rtol=1e-2, atol=2e-4)
 
 
+@GPU
+def test_states_go_to_files_and_between_devices(tmp_path):
+    pytest.importorskip("safetensors")
+    here, there = tg.nn.Linear(3, 2), tg.nn.Linear(3, 2).to("cuda")
+    there.load_state_dict(here.state_dict())
+    assert there.weight.device == "cuda:0"
+    np.testing.assert_array_equal(there.weight.detach().cpu().numpy(), here.weight.detach().numpy())
+    tg.save(there.state_dict(), tmp_path / "there.safetensors")
+    again = tg.nn.Linear(3, 2)
+    again.load_state_dict(tg.load(tmp_path / "there.safetensors"))
+    np.testing.assert_array_equal(again.weight.detach().numpy(), here.weight.detach().numpy())
+
+
+@GPU
+def test_an_optimizers_state_goes_where_the_parameter_is():
+    def stepped(device):
+        w = tg.tensor([1.0, 2.0], device=device, requires_grad=True)
+        adam = tg.optim.Adam([w], lr=0.1)
+        (w * w).sum().backward()
+        adam.step()
+        return w, adam
+
+    there, one = stepped("cuda")
+    here, other = stepped("cpu")
+    for w, adam, state in ((here, other, one.state_dict()), (there, one, other.state_dict())):
+        adam.load_state_dict(state)
+        adam.step()
+        moments = adam.state[w]["exp_avg"]
+        assert type(moments) is type(w.array)
+    np.testing.assert_allclose(there.tolist(), here.tolist(), rtol=1e-6)
+
+
+@GPU
+def test_the_trainer_takes_batches_to_the_model():
+    tg.manual_seed(1)
+    images = tg.randn(24, 4)
+    data = tg.data.TensorDataset(images, (images.sum(1) > 0).long())
+    model = tg.nn.Linear(4, 2).to("cuda")
+    batches = tg.data.DataLoader(data, batch_size=8)
+    trainer = tg.training.Trainer(model, tg.optim.Adam(model.parameters(), lr=0.1))
+    history = trainer.fit(batches, batches, epochs=6)
+    assert history[-1].validation_loss < 0.6 * history[0].train_loss
+    assert model.weight.device == "cuda:0"
+
+
 # ---- what is not there ----
 
 

@@ -82,4 +82,9 @@ def placed(array: Any, name: str | device) -> Any:
         from tinygrad_cv.backends.cuda.devices import moved
 
         return moved(array, str(place), place.index)
-    return array if isinstance(array, (np.ndarray, np.generic)) else array.get()
+    return to_host(array)
+
+
+def to_host(value: Any) -> Any:
+    """A CuPy array as NumPy's; anything else as it is."""
+    return value.get() if type(value).__module__.partition(".")[0] == "cupy" else value

@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_cv.engine import memory
 from tinygrad_cv.engine.device import CPU, placed
 from tinygrad_cv.engine.device import device as Device
+from tinygrad_cv.engine.device import require_device as require_device
 from tinygrad_cv.engine.printing import tensor_repr
 
 if TYPE_CHECKING:

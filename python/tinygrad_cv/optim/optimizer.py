@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_cv.engine import memory
+from tinygrad_cv.engine.device import placed, to_host
 from tinygrad_cv.engine.grad_mode import enable_grad
 from tinygrad_cv.engine.tensor import Tensor, wrap
 
@@ -263,12 +264,12 @@ def _taken_over(where: str, value: Any, param: Tensor) -> Any:
         value = value.array
     elif hasattr(value, "detach"):  # another library's tensor
         value = value.detach()
-    array = np.asarray(value)
+    array = np.asarray(to_host(value))
     if not array.ndim and (param.ndim or where.endswith(" step")):
         return array.item()
     if array.shape != param.shape:
         raise ValueError(f"{where} has shape {array.shape} but the parameter's is {param.shape}")
-    return array.astype(param.dtype)
+    return placed(array.astype(param.dtype), param.device)
 
 
 def check_range(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv import functional as F
 from tinygrad_cv.engine.grad_mode import no_grad
-from tinygrad_cv.training.evaluation import Evaluation, evaluate, hits
+from tinygrad_cv.training.evaluation import Evaluation, evaluate, hits, on_device_of
 from tinygrad_cv.training.history import Epoch, History
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Trainer:
         """One pass over the training data; its loss and accuracy as they were on the way."""
         self.model.train()
         total, right, count = 0.0, 0, 0
-        for images, labels in train:
+        for images, labels in on_device_of(self.model, train):
             scores, loss = self._step(images, labels)
             total += loss * len(labels)
             right += hits(scores, labels)
