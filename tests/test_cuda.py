@@ -102,6 +102,29 @@ def test_what_is_made_like_a_tensor_is_made_beside_it():
 
 
 @GPU
+@pytest.mark.parametrize(
+    "mix",
+    [
+        lambda here, there: here + there,
+        lambda here, there: there * here,
+        lambda here, there: here @ there,
+        lambda here, there: there @ here,
+        lambda here, there: F.linear(here, there),
+        lambda here, there: tg.where(here > 0, there, here),
+        lambda here, there: tg.cat([here, there]),
+        lambda here, there: F.conv2d(here[None, None], there[None, None]),
+        lambda here, there: F.conv2d(there[None, None], here[None, None]),
+        lambda here, there: tg.cdist(there, here),
+    ],
+    ids=range(10),
+)
+def test_tensors_on_two_devices_are_an_error(mix):
+    here, there = tg.ones(3, 3), tg.ones(3, 3, device="cuda")
+    with pytest.raises(RuntimeError, match=r"the tensors are on .* and .*; bring them together"):
+        mix(here, there)
+
+
+@GPU
 def test_values_are_printed_and_asked_for():
     x = tg.tensor([1.0, 2.0], device="cuda")
     assert repr(x) == "tensor([1., 2.], device='cuda:0')"

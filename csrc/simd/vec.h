@@ -114,6 +114,31 @@ TG_INLINE void store_n(double* p, Vec<double> v, int n) {
 #endif
 }
 
+TG_INLINE Vec<float> sqrt_lanes(Vec<float> v) {
+#if defined(__AVX512F__)
+    return (Vec<float>)_mm512_maskz_sqrt_ps((__mmask16)0xffff, (__m512)v);
+#elif defined(__AVX2__)
+    return (Vec<float>)_mm256_sqrt_ps((__m256)v);
+#elif defined(__SSE2__)
+    return (Vec<float>)_mm_sqrt_ps((__m128)v);
+#else
+    for (int i = 0; i < kLanes<float>; ++i) v[i] = __builtin_sqrtf(v[i]);
+    return v;
+#endif
+}
+TG_INLINE Vec<double> sqrt_lanes(Vec<double> v) {
+#if defined(__AVX512F__)
+    return (Vec<double>)_mm512_maskz_sqrt_pd((__mmask8)0xff, (__m512d)v);
+#elif defined(__AVX2__)
+    return (Vec<double>)_mm256_sqrt_pd((__m256d)v);
+#elif defined(__SSE2__)
+    return (Vec<double>)_mm_sqrt_pd((__m128d)v);
+#else
+    for (int i = 0; i < kLanes<double>; ++i) v[i] = __builtin_sqrt(v[i]);
+    return v;
+#endif
+}
+
 // Sum over lanes, halves first: ((0+4)+(2+6)) + ((1+5)+(3+7)), the same order on every run.
 template <class T>
 TG_INLINE T sum_lanes(Vec<T> v) {

@@ -5,6 +5,26 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
+def activation(name: str, x: typing.Any, alpha: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> numpy.ndarray:
+    """
+    activation(name: str, x, alpha: float = 0.0) -> numpy.ndarray
+    
+    y = f(x); alpha is leaky_relu's slope.
+    """
+def activation_backward(name: str, grad: typing.Any, saved: typing.Any, alpha: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> numpy.ndarray:
+    """
+    activation_backward(name: str, grad, saved, alpha: float = 0.0) -> numpy.ndarray
+    
+    gx = grad f'(x); saved is y for relu, sigmoid, tanh and exp, x for the others.
+    """
+def adam_step(w: typing.Any, grad: typing.Any, exp_avg: typing.Any, exp_avg_sq: typing.Any, max_exp_avg_sq: typing.Any, beta1: typing.SupportsFloat | typing.SupportsIndex, beta2: typing.SupportsFloat | typing.SupportsIndex, step: typing.SupportsFloat | typing.SupportsIndex, divisor: typing.SupportsFloat | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, decay: typing.SupportsFloat | typing.SupportsIndex, shrink: typing.SupportsFloat | typing.SupportsIndex, maximize: bool) -> None:
+    """
+    adam_step(w, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, beta1, beta2, step, divisor, eps,
+              decay, shrink, maximize) -> None
+    
+    In place: w *= shrink; d = ±grad + decay w; exp_avg and exp_avg_sq take d and d^2 in;
+    w -= step exp_avg / (sqrt(exp_avg_sq) / divisor + eps), with max_exp_avg_sq its largest.
+    """
 def available_isas() -> tuple:
     """
     available_isas() -> tuple[str, ...]
@@ -22,6 +42,37 @@ def avg_pool2d_backward(grad: typing.Any, size: tuple[typing.SupportsInt | typin
     avg_pool2d_backward(grad, size, kernel, stride, padding, ceil_mode, include_pad, divisor) -> gx
     
     gx spreads each gradient over its window, divided as the forward pass divided.
+    """
+def batch_norm(x: typing.Any, weight: typing.Any, bias: typing.Any, eps: typing.SupportsFloat | typing.SupportsIndex, relu: bool = False) -> tuple:
+    """
+    batch_norm(x, weight, bias, eps, relu=False) -> tuple of 4 numpy.ndarray
+    
+    y = act((x - mean) root weight + bias); mean, variance and root = 1 / sqrt(variance + eps)
+    of each channel.
+    """
+def batch_norm_backward(grad: typing.Any, x: typing.Any, weight: typing.Any, bias: typing.Any, mean: typing.Any, root: typing.Any, relu: bool = False) -> tuple:
+    """
+    batch_norm_backward(grad, x, weight, bias, mean, root, relu=False) -> tuple of 3 numpy.ndarray
+    
+    The gradients of x, weight and bias.
+    """
+def channel_affine(x: typing.Any, scale: typing.Any, shift: typing.Any, relu: bool = False) -> numpy.ndarray:
+    """
+    channel_affine(x, scale, shift, relu=False) -> numpy.ndarray
+    
+    y[:, c] = act(x[:, c] scale[c] + shift[c])
+    """
+def channel_sum(x: typing.Any) -> numpy.ndarray:
+    """
+    channel_sum(x) -> numpy.ndarray
+    
+    s[c] = sum of x[n, c, ...] over all but the channels: (C,).
+    """
+def connect_engine(names: dict) -> None:
+    """
+    connect_engine(names: dict) -> None
+    
+    Says which classes and functions the graph is made of, and switches shortcuts on.
     """
 def conv2d(x: typing.Any, w: typing.Any, bias: typing.Any, settings: tuple, relu: bool = False) -> numpy.ndarray:
     """
@@ -48,6 +99,25 @@ def conv2d_plan(x: typing.Annotated[collections.abc.Sequence[typing.SupportsInt 
     The algorithm for shapes x and w, why, threads and scratch bytes; nothing is computed.
     pass_: 'forward', 'backward_input' or 'backward_weight'; threads 0: as set.
     """
+def cross_entropy(x: typing.Any, target: typing.Any, weight: typing.Any, ignore_index: typing.SupportsInt | typing.SupportsIndex) -> tuple:
+    """
+    cross_entropy(x, target, weight, ignore_index) -> tuple of 3 numpy.ndarray
+    
+    Of each row of scores x (R, K): its loss and its factor, weight[target] or 0; and its
+    softmax (R, K). target is int64.
+    """
+def cross_entropy_backward(grad: typing.Any, p: typing.Any, target: typing.Any, ignore_index: typing.SupportsInt | typing.SupportsIndex, factor: typing.Any) -> numpy.ndarray:
+    """
+    cross_entropy_backward(grad, p, target, ignore_index, factor) -> numpy.ndarray
+    
+    gx = grad factor (p - onehot(target)); grad is one number a row, or one for all.
+    """
+def dropout(x: typing.Any, draws: typing.Any, p: typing.SupportsFloat | typing.SupportsIndex) -> numpy.ndarray:
+    """
+    dropout(x, draws, p: float) -> numpy.ndarray
+    
+    y = x / (1 - p) where draws >= p, else 0 x.
+    """
 def get_float32_precision() -> str:
     """
     get_float32_precision() -> str
@@ -65,6 +135,18 @@ def isa() -> str:
     isa() -> str
     
     The instruction set in use.
+    """
+def log_softmax(x: typing.Any) -> numpy.ndarray:
+    """
+    log_softmax(x) -> numpy.ndarray
+    
+    y = x - log of the sum of exp(x), along the last dimension.
+    """
+def log_softmax_backward(grad: typing.Any, y: typing.Any) -> numpy.ndarray:
+    """
+    log_softmax_backward(grad, y) -> numpy.ndarray
+    
+    gx = grad - exp(y) times the sum of grad, along the last dimension.
     """
 def machine() -> dict:
     """
@@ -111,6 +193,23 @@ def measure_peak(float64: bool = False, seconds: typing.SupportsFloat | typing.S
     
     Multiply-adds with operands in registers, on the threads in use, in GFLOP/s.
     """
+def nearest(x: typing.Any, y: typing.Any, k: typing.SupportsInt | typing.SupportsIndex, metric: str, p: typing.SupportsFloat | typing.SupportsIndex = 2.0, form: str = '') -> tuple:
+    """
+    nearest(x, y, k, metric, p=2.0, form='') -> tuple
+    
+    The k rows of y (M, D) nearest to each row of x (N, D), dense: distances as float64 and
+    indices as int64, both (N, k), nearest first, ties to the lower index. x and y are uint8,
+    float32 or float64. form forces an algorithm: bytes, tiles or single.
+    
+    metric: l1, sqeuclidean, dot (negated), cosine, chebyshev, hamming, or minkowski (the sum
+    of |x - y|^p)
+    """
+def nearest_plan(x: typing.Any, y: typing.Any, k: typing.SupportsInt | typing.SupportsIndex, metric: str) -> dict:
+    """
+    nearest_plan(x, y, k, metric) -> dict
+    
+    The algorithm that nearest would take, and why.
+    """
 def pairwise_distance(x: typing.Any, y: typing.Any, metric: str) -> typing.Any:
     """
     pairwise_distance(x, y, metric) -> numpy.ndarray
@@ -136,6 +235,12 @@ def pool_stats() -> dict:
     
     Bytes in use, kept for reuse, and the bound on the latter.
     """
+def relu_channel_sum(grad: typing.Any, y: typing.Any) -> tuple:
+    """
+    relu_channel_sum(grad, y) -> tuple[numpy.ndarray, numpy.ndarray]
+    
+    gx = grad where y > 0 or NaN, else 0; and channel_sum(gx).
+    """
 def set_float32_precision(precision: str) -> None:
     """
     set_float32_precision(precision: str) -> None
@@ -145,6 +250,25 @@ def set_float32_precision(precision: str) -> None:
 def set_num_threads(threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
     set_num_threads(threads: int) -> None
+    """
+def sgd_step(w: typing.Any, grad: typing.Any, velocity: typing.Any, lr: typing.SupportsFloat | typing.SupportsIndex, momentum: typing.SupportsFloat | typing.SupportsIndex, keep: typing.SupportsFloat | typing.SupportsIndex, decay: typing.SupportsFloat | typing.SupportsIndex, nesterov: bool, maximize: bool) -> None:
+    """
+    sgd_step(w, grad, velocity, lr, momentum, keep, decay, nesterov, maximize) -> None
+    
+    In place: d = ±grad + decay w; velocity = momentum velocity + keep d; w -= lr velocity,
+    or lr (d + momentum velocity) with nesterov; velocity None: w -= lr d.
+    """
+def shortcut(plain: collections.abc.Callable) -> typing.Any:
+    """
+    shortcut(plain: Callable) -> Callable
+    
+    The Python function with C++ before it for the usual case; its __qualname__ says which.
+    """
+def use_shortcuts(mode: bool) -> bool:
+    """
+    use_shortcuts(mode: bool) -> bool
+    
+    Switches them on or off, in all threads; gives what was before.
     """
 __version__: str = '0.1.0'
 compiler: str = 'gcc 12.2.0'

@@ -7,7 +7,10 @@ Arguments arrive checked: `settings` come from `check_*` functions, shapes fit.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Pair = tuple[int, int]
@@ -119,4 +122,130 @@ class Backend(Protocol):
         """d[i, j] between row i of x (N, D) and row j of y (M, D); metric "l1" or "sqeuclidean".
 
         float32 and float64 give their own dtype; uint8 gives exact sums as int64.
+        """
+
+    def nearest(
+        self,
+        x: Array,
+        y: Array,
+        k: int,
+        metric: str,
+        p: float = 2.0,
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[Array, Array]:
+        """The k rows of y (M, D) nearest to each row of x (N, D): distances and indices (N, k).
+
+        Nearest first; of equally far rows the one with the lower index comes first, also where that
+        decides which is in. 1 <= k <= M; NaN counts as infinitely far. No (N, M) array is made.
+
+        metric: "l1", "sqeuclidean", "dot" (minus the product), "cosine" (1 minus it), "chebyshev",
+        "hamming" (the share that differs), "minkowski" (the sum of |x - y| ** p, without the root).
+        Distances have the dtype of x and y, float32 or float64; uint8 gives float64, where all but
+        cosine, hamming and minkowski are exact integers. Indices are int64.
+
+        progress: called after each part of x, with its rows; the GIL is released in between.
+        """
+
+    def activation(self, name: str, x: Array, alpha: float = 0.0) -> Array:
+        """y = f(x) for f "relu", "leaky_relu" (slope alpha), "sigmoid", "tanh", "exp", "silu",
+        "gelu" or "gelu_tanh". NaN gives NaN.
+        """
+
+    def activation_backward(
+        self, name: str, grad: Array, saved: Array, alpha: float = 0.0
+    ) -> Array:
+        """grad f'(x); `saved` is y for "relu", "sigmoid", "tanh" and "exp", x for the others.
+
+        relu: grad where y > 0 or NaN, exactly 0 elsewhere.
+        """
+
+    def dropout(self, x: Array, draws: Array, p: float) -> Array:
+        """y = x / (1 - p) where draws >= p, else 0 x; draws in [0, 1), of x's shape and dtype."""
+
+    def channel_sum(self, x: Array) -> Array:
+        """x (N, C, …) summed over all but the channels: (C,)."""
+
+    def relu_channel_sum(self, grad: Array, y: Array) -> tuple[Array, Array]:
+        """relu's gradient at y = relu(x), and its `channel_sum`."""
+
+    def batch_norm(
+        self, x: Array, weight: Array | None, bias: Array | None, eps: float, relu: bool = False
+    ) -> tuple[Array, Array, Array, Array]:
+        """y = (x - mean) root weight + bias for each channel of x (N, C, …), then relu.
+
+        Returns y, mean, variance (the biased one) and root = 1 / sqrt(variance + eps), the last
+        three of shape (C,). A channel has at least one value.
+        """
+
+    def batch_norm_backward(
+        self,
+        grad: Array,
+        x: Array,
+        weight: Array | None,
+        bias: Array | None,
+        mean: Array,
+        root: Array,
+        relu: bool = False,
+    ) -> tuple[Array, Array, Array]:
+        """Gradients of x, weight and bias, given that of y and what `batch_norm` returned."""
+
+    def channel_affine(self, x: Array, scale: Array, shift: Array, relu: bool = False) -> Array:
+        """y = x scale + shift with scale and shift (C,), then relu: x (N, C, …)."""
+
+    def log_softmax(self, x: Array) -> Array:
+        """x - log Σ exp(x) along the last dimension, the largest x subtracted first."""
+
+    def log_softmax_backward(self, grad: Array, y: Array) -> Array:
+        """grad - exp(y) Σ grad along the last dimension."""
+
+    def cross_entropy(
+        self, x: Array, target: Array, weight: Array | None, ignore_index: int
+    ) -> tuple[Array, Array, Array]:
+        """Of each row of x (R, K) with the label target (R,) of int64: loss, factor, softmax.
+
+        factor (R,) is weight[target], 1 without weight, 0 where the label is `ignore_index`; loss
+        (R,) is -factor log softmax(x)[target], exactly 0 where ignored; the softmax is (R, K).
+        """
+
+    def cross_entropy_backward(
+        self, grad: Array, p: Array, target: Array, ignore_index: int, factor: Array
+    ) -> Array:
+        """grad factor (p - onehot(target)) with grad (R,) or (): exactly 0 where ignored."""
+
+    def sgd_step(
+        self,
+        w: Array,
+        grad: Array,
+        velocity: Array | None,
+        lr: float,
+        momentum: float,
+        keep: float,
+        decay: float,
+        nesterov: bool,
+        maximize: bool,
+    ) -> None:
+        """In place: d = ±grad + decay w; velocity = momentum velocity + keep d; w -= lr velocity.
+
+        With nesterov w -= lr (d + momentum velocity); velocity None: w -= lr d.
+        """
+
+    def adam_step(
+        self,
+        w: Array,
+        grad: Array,
+        exp_avg: Array,
+        exp_avg_sq: Array,
+        max_exp_avg_sq: Array | None,
+        beta1: float,
+        beta2: float,
+        step: float,
+        divisor: float,
+        eps: float,
+        decay: float,
+        shrink: float,
+        maximize: bool,
+    ) -> None:
+        """In place: w *= shrink; d = ±grad + decay w; exp_avg += (1 - beta1) (d - exp_avg);
+        exp_avg_sq = beta2 exp_avg_sq + (1 - beta2) d²; max_exp_avg_sq takes the larger;
+        w -= step exp_avg / (sqrt(exp_avg_sq or its maximum) / divisor + eps).
         """

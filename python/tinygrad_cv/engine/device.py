@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class device:
@@ -88,3 +91,20 @@ def placed(array: Any, name: str | device) -> Any:
 def to_host(value: Any) -> Any:
     """A CuPy array as NumPy's; anything else as it is."""
     return value.get() if type(value).__module__.partition(".")[0] == "cupy" else value
+
+
+def check_one_device(where: str, values: Sequence[Any], error: Exception) -> None:
+    """Say that arrays are on several devices, if that is what led to `error`.
+
+    Raises
+    ------
+    RuntimeError
+        There are arrays on different devices among the values.
+    """
+    arrays = [x for x in values if hasattr(x, "dtype") and not isinstance(x, np.generic)]
+    places = list(dict.fromkeys(str(device_of(x)) for x in arrays))
+    if len(places) > 1:
+        raise RuntimeError(
+            f"{where}: the tensors are on {' and '.join(places)}; bring them together with "
+            f".to({places[-1]!r})"
+        ) from error

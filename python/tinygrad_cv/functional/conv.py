@@ -12,6 +12,10 @@ from tinygrad_cv.gates.conv import Conv2d
 from tinygrad_cv.gates.shape import ConstantPad
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tinygrad_cv.backends.contract import Pair
+    from tinygrad_cv.engine.gate import Gate
     from tinygrad_cv.engine.tensor import Tensor
 
 
@@ -23,6 +27,14 @@ def pair(where: str, name: str, value: Any, least: int) -> tuple[int, int]:
 
 def numbers(where: str, name: str, value: Any, least: int, count: int) -> tuple[int, ...]:
     """An int, or as many as there are sides, each at least `least`."""
+    if value.__class__ is int and value >= least:  # a layer's settings, which come each time
+        return (value,) * count
+    if value.__class__ is tuple and len(value) == count:
+        for n in value:
+            if n.__class__ is not int or n < least:
+                break
+        else:
+            return value
     given = (value,) if isinstance(value, (int, np.integer)) else value
     if (
         isinstance(given, str)
@@ -101,7 +113,7 @@ def conv2d(
     ----------
     Dumoulin & Visin 2016, "A guide to convolution arithmetic for deep learning".
     """
-    return _convolved("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    return convolved("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 @tensor_method()
@@ -132,7 +144,7 @@ def conv1d(
     ValueError, TypeError
         As `conv2d`.
     """
-    return _convolved("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+    return convolved("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
 _SHAPES = {
@@ -142,7 +154,7 @@ _SHAPES = {
 _SIDES = {1: ("values",), 2: ("rows", "columns")}
 
 
-def _convolved(
+def convolved(
     where: str,
     dims: int,
     input: Tensor,
@@ -152,10 +164,14 @@ def _convolved(
     padding: Any,
     dilation: Any,
     groups: Any,
+    gate_of: Callable[[Conv2dSettings, Pair], Gate] | None = None,
 ) -> Tensor:
+    """The convolution; `gate_of` makes its gate, given the settings and the result's rows, columns."""
     if input.ndim == dims + 1:
         batch = input.reshape(1, *input.shape)
-        out = _convolved(where, dims, batch, weight, bias, stride, padding, dilation, groups)
+        out = convolved(
+            where, dims, batch, weight, bias, stride, padding, dilation, groups, gate_of
+        )
         return out.reshape(out.shape[1:])
     check_operands(where, dims, input, weight, bias, groups)
     kernel = weight.shape[2:]
@@ -171,7 +187,10 @@ def _convolved(
     else:
         settings = Conv2dSettings(stride, padding, dilation, int(groups))
         image, kernels = input, weight
-    gate = Conv2d(settings)
+    if gate_of is None:
+        gate: Gate = Conv2d(settings)
+    else:
+        gate = gate_of(settings, settings.output_size(image.shape[2:], kernels.shape[2:]))
     y: Tensor = gate(image, kernels) if bias is None else gate(image, kernels, bias)
     return y.squeeze(2) if dims == 1 else y
 

@@ -14,13 +14,14 @@ from tinygrad_cv.functional.choice import masked_fill
 from tinygrad_cv.functional.loss_reduction import check_reduction, floats_of, reduced
 from tinygrad_cv.functional.methods import require_float
 from tinygrad_cv.gates.indexing import Take
-from tinygrad_cv.gates.loss import Pick
+from tinygrad_cv.gates.loss import CrossEntropy, Pick
 
 
 def cross_entropy(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    *,
     ignore_index: int = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
@@ -78,6 +79,10 @@ def cross_entropy(
     if target.dtype.kind == "f":
         return _of_probabilities(input, dim, target, weight, reduction, label_smoothing)
     labels = _labels(where, input, dim, target, ignore_index)
+    if label_smoothing == 0.0 and _has_kernel(input, weight):
+        factors = None if weight is None else weight.array
+        labels = labels.astype(np.int64, copy=False)
+        return CrossEntropy(labels, factors, ignore_index, reduction)(input)
     scores = log_softmax(input, dim)
     loss, factors = _likelihood(scores, dim, labels, weight, ignore_index)
     if label_smoothing > 0.0:
@@ -91,6 +96,7 @@ def nll_loss(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    *,
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
@@ -115,6 +121,17 @@ def nll_loss(
     labels = _labels("nll_loss", input, dim, target, ignore_index)
     loss, factors = _likelihood(input, dim, labels, weight, ignore_index)
     return _reduced(loss, reduction, factors)
+
+
+def _has_kernel(input: Tensor, weight: Tensor | None) -> bool:
+    """Whether the scores are what the kernel takes: rows of float32 or float64."""
+    dtype = input.array.dtype
+    return (
+        input.ndim == 2
+        and input.shape[1] > 0
+        and dtype.char in "fd"
+        and (weight is None or weight.array.dtype == dtype)
+    )
 
 
 def labels_of(where: str, input: Tensor, target: Any) -> Any:
@@ -153,6 +170,15 @@ def _labels(where: str, input: Tensor, dim: int, target: Any, ignore_index: int 
         raise ValueError(
             f"{where}: target has shape {labels.shape} but input {input.shape} expects {shape}"
         )
+    if labels.size and (labels.min() < 0 or labels.max() >= input.shape[dim]):
+        _check_labels(where, input, dim, labels, ignore_index)
+    return labels.copy()  # a gate keeps them: the user may write into his
+
+
+def _check_labels(
+    where: str, input: Tensor, dim: int, labels: Any, ignore_index: int | None
+) -> None:
+    """Raise IndexError for the first label that is no class and not to be ignored."""
     bad = (labels < 0) | (labels >= input.shape[dim])
     if ignore_index is not None:
         bad &= labels != ignore_index
@@ -163,7 +189,6 @@ def _labels(where: str, input: Tensor, dim: int, target: Any, ignore_index: int 
             f"{where}: target[{shown}] is {int(labels[place])} but input {input.shape} has classes "
             f"0 to {input.shape[dim] - 1}"
         )
-    return labels.copy()  # a gate keeps them: the user may write into his
 
 
 def _likelihood(

@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cv.engine import memory
+from tinygrad_cv.engine.grad_mode import is_grad_enabled
 from tinygrad_cv.engine.tensor import Tensor, wrap
+from tinygrad_cv.functional import activation
 from tinygrad_cv.functional.arithmetic import rsqrt
 from tinygrad_cv.functional.methods import ints, require_float
 from tinygrad_cv.functional.padding import pad
 from tinygrad_cv.gates import norm as gates
+from tinygrad_cv.gates.batch_norm import BatchNorm
+from tinygrad_cv.gates.channel import ChannelAffine
 
 
 def batch_norm(
@@ -54,6 +58,21 @@ def batch_norm(
     ----------
     Ioffe & Szegedy 2015, "Batch normalization".
     """
+    return normalize(input, running_mean, running_var, weight, bias, training, momentum, eps, False)
+
+
+def normalize(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    relu: bool,
+) -> Tensor:
+    """`batch_norm`, with relu in the last write where a kernel does it."""
     where = "batch_norm"
     require_float(where, input)
     if input.ndim < 2:
@@ -73,7 +92,13 @@ def batch_norm(
         if weight is not None:
             scale = scale * weight
         shift = -running_mean * scale if bias is None else bias - running_mean * scale
-        return input * _per_channel(scale, input) + _per_channel(shift, input)
+        out: Tensor
+        if _has_kernel(input, scale, shift):
+            clips = relu and not is_grad_enabled()  # the gradient would need the value below 0
+            out = ChannelAffine(clips)(input, scale, shift)
+            return out if clips or not relu else activation.relu(out)
+        out = input * _per_channel(scale, input) + _per_channel(shift, input)
+        return activation.relu(out) if relu else out
     axes = (0, *range(2, input.ndim))
     count = input.numel() // max(channels, 1)
     if count == 1:
@@ -81,11 +106,19 @@ def batch_norm(
             f"{where}: expected more than 1 value per channel when training, got input "
             f"{input.shape}; use larger batches, drop_last=True in the DataLoader, or eval()"
         )
+    if count and _has_kernel(input, weight, bias):
+        gate = BatchNorm(eps, relu)
+        out = gate(input, weight, bias)
+        mean, variance, _ = gate.stats
+        _move(running_mean, mean, momentum)
+        _move(running_var, variance * (count / (count - 1)), momentum)
+        return out
     stats = gates.statistics(input.array, axes, eps)
     if count:
         _move(running_mean, stats[0], momentum)
         _move(running_var, (stats[1] ** -2.0 - eps) * (count / (count - 1)), momentum)
-    return _normalised(input, axes, eps, _per(weight, input), _per(bias, input), stats)
+    out = _normalised(input, axes, eps, _per(weight, input), _per(bias, input), stats)
+    return activation.relu(out) if relu else out
 
 
 def instance_norm(
@@ -278,6 +311,12 @@ def local_response_norm(
     for shift in range(1, size):
         total = total + squares.narrow(1, shift, channels)
     return input / (total * (alpha / size) + k) ** beta
+
+
+def _has_kernel(input: Tensor, *others: Tensor | None) -> bool:
+    """Whether all are float32 or all float64."""
+    dtype = input.array.dtype
+    return dtype.char in "fd" and all(x is None or x.array.dtype == dtype for x in others)
 
 
 def _check_channels(

@@ -346,6 +346,20 @@ def check_pool(
         raise ValueError(f"{where}: input must have shape {_SHAPES[dims]}, got {shape}")
     if input.array.dtype.kind != "f":
         raise TypeError(f"{where}: expected floats, got {input.dtype}; use .float() first")
+    return pool_settings(where, dims, shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def pool_settings(
+    where: str,
+    dims: int,
+    shape: tuple[int, ...],
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+) -> Pool2dSettings:
+    """As `check_pool`, for images of this shape."""
     kernel = numbers(where, "kernel_size", kernel_size, 1, dims)
     step = kernel if stride is None else numbers(where, "stride", stride, 1, dims)
     frame = numbers(where, "padding", padding, 0, dims)
@@ -353,7 +367,7 @@ def check_pool(
     settings = Pool2dSettings(
         _two(kernel, 1), _two(step, 1), _two(frame, 0), _two(apart, 1), bool(ceil_mode)
     )
-    size = settings.output_size(_two(shape[2:], 1))[-dims:]
+    size = settings.output_size(_two(shape, 1))[-dims:]
     for i, side in enumerate(_SIDES[dims]):
         if frame[i] > kernel[i] // 2:
             raise ValueError(
@@ -363,7 +377,7 @@ def check_pool(
             spans = apart[i] * (kernel[i] - 1) + 1
             raise ValueError(
                 f"{where}: the window's {spans} {side} are more than the padded input's "
-                f"{shape[2 + i]} + 2 * {frame[i]}: ({shape[2 + i]} - {spans} + "
+                f"{shape[i]} + 2 * {frame[i]}: ({shape[i]} - {spans} + "
                 f"2 * {frame[i]})/{step[i]} + 1 < 1"
             )
     return settings

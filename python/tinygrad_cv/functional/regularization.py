@@ -11,6 +11,7 @@ from tinygrad_cv.engine.tensor import wrap
 from tinygrad_cv.functional.arithmetic import mul
 from tinygrad_cv.functional.creation import zeros_like
 from tinygrad_cv.functional.inplace import update
+from tinygrad_cv.gates.dropout import Dropout
 
 if TYPE_CHECKING:
     from tinygrad_cv.engine.tensor import Tensor
@@ -50,6 +51,11 @@ def dropout(
     _check_p("dropout", p)
     if not training or p == 0.0:
         return input
+    dtype = input.array.dtype
+    if p < 1.0 and dtype.char in "fd":
+        source = (generator or default_generator).numpy
+        gate = Dropout(source.random(input.shape, dtype=dtype), p)
+        return update("dropout", input, gate) if inplace else gate(input)
     mask = _mask(input, p, generator)
     return update("dropout", input, mul, mask) if inplace else mul(input, mask)
 

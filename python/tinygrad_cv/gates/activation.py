@@ -8,11 +8,13 @@ import numpy as np
 
 from tinygrad_cv.engine.gate import OUT, BinaryGate, UnaryGate
 from tinygrad_cv.engine.masking import below_mask
+from tinygrad_cv.engine.shortcuts import shortcut
 from tinygrad_cv.gates.broadcast import unbroadcast
 from tinygrad_cv.gates.chain import Keep, ZeroOr, array_of, chain, quiet
 from tinygrad_cv.gates.choice import Where
 from tinygrad_cv.gates.erf import Erf, erf
 from tinygrad_cv.gates.exponential import Exp
+from tinygrad_cv.gates.kernels import ONE_FUNCTION, kernel_gradient, room_for
 from tinygrad_cv.gates.rounding import Abs
 
 
@@ -23,16 +25,38 @@ class Relu(UnaryGate):
     Shapes: x any; y as x. Source: Nair & Hinton 2010.
     """
 
-    __slots__ = ("mask",)
+    __slots__ = ()
+    saved_from = (OUT,)
 
     def forward(self, x):
-        y = np.maximum(x, x.dtype.type(0))
-        self.mask = y > 0
-        self.saved = ()
+        room = room_for(x)
+        y = np.maximum(x, x.dtype.type(0)) if room is None else room.activation("relu", x)
+        self.saved = (y,)
         return y
 
     def backward(self, grad):
-        return (grad * self.mask,)
+        (y,) = self.saved
+        gx = kernel_gradient("relu", grad, y)
+        return (ReluGrad(array_of(y))(grad) if gx is None else gx,)
+
+
+class ReluGrad(UnaryGate):
+    """gx = grad where y = relu(x) is above 0 or NaN, exactly 0 elsewhere: its own transpose."""
+
+    __slots__ = ("y",)
+
+    def __init__(self, y):
+        self.y = y
+
+    def forward(self, grad):
+        self.saved = ()
+        room = room_for(grad)
+        if room is None or grad.dtype != self.y.dtype:
+            return np.where(self.y <= 0, grad.dtype.type(0), grad)
+        return room.activation_backward("relu", grad, self.y)
+
+    def backward(self, gg):
+        return (ReluGrad(self.y)(gg),)
 
 
 class Sigmoid(UnaryGate):
@@ -46,15 +70,24 @@ class Sigmoid(UnaryGate):
     __slots__ = ()
     saved_from = (OUT,)
 
-    @quiet
     def forward(self, x):
-        y = 1 / (1 + np.exp(-x))  # where exp overflows, y is 0
+        room = room_for(x)
+        y = sigmoid(x) if room is None else room.activation("sigmoid", x)
         self.saved = (y,)
         return y
 
     def backward(self, grad):
         (y,) = self.saved
+        gx = kernel_gradient("sigmoid", grad, y)
+        if gx is not None:
+            return (gx,)
         return (chain(grad, y * (1 - y)),)
+
+
+@quiet
+def sigmoid(x):
+    """1 / (1 + e^-x); where that overflows, 0."""
+    return 1 / (1 + np.exp(-x))
 
 
 class Tanh(UnaryGate):
@@ -64,15 +97,25 @@ class Tanh(UnaryGate):
     saved_from = (OUT,)
 
     def forward(self, x):
-        y = np.tanh(x)
+        room = room_for(x, ONE_FUNCTION)
+        y = np.tanh(x) if room is None else room.activation("tanh", x)
         self.saved = (y,)
         return y
 
     def backward(self, grad):
         (y,) = self.saved
-        if below_mask.get():
-            return (ZeroOr()(grad, 1 - y * y),)
-        return (grad - grad * y * y,)  # a number on the left costs twice as much as an array
+        return (tanh_backward(grad, y),)
+
+
+@shortcut
+def tanh_backward(grad, y):
+    """grad (1 - y^2), which is 0 below a mask where grad is."""
+    gx = kernel_gradient("tanh", grad, y, least=ONE_FUNCTION)
+    if gx is not None:
+        return gx
+    if below_mask.get():
+        return ZeroOr()(grad, 1 - y * y)
+    return grad - grad * y * y  # a number on the left costs twice as much as an array
 
 
 class LeakyRelu(UnaryGate):
@@ -82,18 +125,25 @@ class LeakyRelu(UnaryGate):
     Source: Maas, Hannun & Ng 2013.
     """
 
-    __slots__ = ("slope", "slopes")
+    __slots__ = ("slope",)
+    saved_from = (0,)
 
     def __init__(self, slope):
         self.slope = slope
 
     def forward(self, x):
-        self.saved = ()
-        self.slopes = np.where(x > 0, x.dtype.type(1), x.dtype.type(self.slope))
-        return x * self.slopes
+        self.saved = (x,)
+        room = room_for(x)
+        return x * self.slopes(x) if room is None else room.activation("leaky_relu", x, self.slope)
+
+    def slopes(self, x):
+        """1 where x > 0, else the slope."""
+        return np.where(x > 0, x.dtype.type(1), x.dtype.type(self.slope))
 
     def backward(self, grad):
-        return (grad * self.slopes,)
+        (x,) = self.saved
+        gx = kernel_gradient("leaky_relu", grad, x, self.slope)
+        return (grad * self.slopes(array_of(x)) if gx is None else gx,)
 
 
 class Prelu(BinaryGate):
@@ -142,7 +192,9 @@ class Elu(UnaryGate):
     def backward(self, grad):
         (x,) = self.saved
         above = array_of(x) > 0
-        slope = Exp()(Keep(~above)(x) / self.width) * (self.alpha * self.scale / self.width)
+        # At 0 the slope is that of below, but its own slope, as in PyTorch, is 0.
+        under = ~(array_of(x) >= 0)
+        slope = Exp()(Keep(under)(x) / self.width) * (self.alpha * self.scale / self.width)
         return (chain(grad, Where(above)(self.scale, slope)),)
 
 
@@ -155,16 +207,25 @@ class Gelu(UnaryGate):
     __slots__ = ()
     saved_from = (0,)
 
-    @quiet
     def forward(self, x):
         self.saved = (x,)
-        return x * (0.5 * (1 + erf(x * math.sqrt(0.5))))
+        room = room_for(x)
+        return gelu(x) if room is None else room.activation("gelu", x)
 
     def backward(self, grad):
         (x,) = self.saved
+        gx = kernel_gradient("gelu", grad, x)
+        if gx is not None:
+            return (gx,)
         below = 0.5 * (1 + Erf()(x * math.sqrt(0.5)))
         density = Exp()(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
         return (chain(grad, below + x * density),)
+
+
+@quiet
+def gelu(x):
+    """x times the share of the normal distribution below it."""
+    return x * (0.5 * (1 + erf(x * math.sqrt(0.5))))
 
 
 class GeluTanh(UnaryGate):
@@ -177,9 +238,14 @@ class GeluTanh(UnaryGate):
     __slots__ = ()
     saved_from = (0,)
 
-    @quiet
     def forward(self, x):
         self.saved = (x,)
+        room = room_for(x)
+        return self.value(x) if room is None else room.activation("gelu_tanh", x)
+
+    @quiet
+    def value(self, x):
+        """y in NumPy."""
         return 0.5 * x * (1 + np.tanh(self.inner(x)))
 
     def inner(self, x):
@@ -187,6 +253,9 @@ class GeluTanh(UnaryGate):
 
     def backward(self, grad):
         (x,) = self.saved
+        gx = kernel_gradient("gelu_tanh", grad, x)
+        if gx is not None:
+            return (gx,)
         t = Tanh()(self.inner(x))
         slope = (x * x * (3 * 0.044715) + 1) * math.sqrt(2 / math.pi)
         return (chain(grad, 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope),)
@@ -201,13 +270,16 @@ class Silu(UnaryGate):
     __slots__ = ()
     saved_from = (0,)
 
-    @quiet
     def forward(self, x):
         self.saved = (x,)
-        return x * Sigmoid().forward(x)
+        room = room_for(x)
+        return x * sigmoid(x) if room is None else room.activation("silu", x)
 
     def backward(self, grad):
         (x,) = self.saved
+        gx = kernel_gradient("silu", grad, x)
+        if gx is not None:
+            return (gx,)
         s = Sigmoid()(x)
         return (chain(grad, s * (1 + x * (1 - s))),)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinygrad_cv.backends import backend_for
 from tinygrad_cv.engine.gate import Gate
-from tinygrad_cv.gates.reduction import Sum
+from tinygrad_cv.gates.channel import ChannelSum
 
 
 class _ConvGate(Gate):
@@ -40,7 +40,7 @@ class Conv2d(_ConvGate):
         gw = Conv2dWeightGrad(self.settings, w.shape[2:])(x, grad) if need[1] else None
         if len(need) == 2:
             return gx, gw
-        return gx, gw, Sum((0, 2, 3))(grad) if need[2] else None
+        return gx, gw, ChannelSum()(grad) if need[2] else None
 
 
 class Conv2dInputGrad(_ConvGate):

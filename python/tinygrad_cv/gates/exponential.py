@@ -9,6 +9,9 @@ import numpy as np
 from tinygrad_cv.engine.gate import OUT, BinaryGate, UnaryGate
 from tinygrad_cv.gates.broadcast import unbroadcast
 from tinygrad_cv.gates.chain import ZeroOver, chain, quiet
+from tinygrad_cv.gates.kernels import ONE_FUNCTION, ONE_PRODUCT, kernel_gradient, room_for
+
+exp = quiet(np.exp)
 
 
 class Exp(UnaryGate):
@@ -17,14 +20,17 @@ class Exp(UnaryGate):
     __slots__ = ()
     saved_from = (OUT,)
 
-    @quiet
     def forward(self, x):
-        y = np.exp(x)
+        room = room_for(x, ONE_FUNCTION)
+        y = exp(x) if room is None else room.activation("exp", x)
         self.saved = (y,)
         return y
 
     def backward(self, grad):
         (y,) = self.saved
+        gx = kernel_gradient("exp", grad, y, least=ONE_PRODUCT)
+        if gx is not None:
+            return (gx,)
         return (chain(grad, y),)
 
 

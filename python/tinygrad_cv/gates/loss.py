@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_cv.engine.gate import OUT, Gate, UnaryGate
-from tinygrad_cv.gates.chain import array_of, chain, quiet
+from tinygrad_cv.backends import backend_for
+from tinygrad_cv.engine.gate import OUT, Gate, UnaryGate, zero_dim
+from tinygrad_cv.engine.masking import below_mask
+from tinygrad_cv.engine.tensor import Tensor
+from tinygrad_cv.gates.activation import Hardtanh
+from tinygrad_cv.gates.chain import Keep, array_of, chain, quiet
 from tinygrad_cv.gates.choice import Clamp
 from tinygrad_cv.gates.exponential import Exp, Log, Log1p
+from tinygrad_cv.gates.kernels import room_for
 from tinygrad_cv.gates.reduction import Sum
+from tinygrad_cv.gates.shape import Reshape
 
 
 class LogSoftmax(UnaryGate):
@@ -26,6 +32,11 @@ class LogSoftmax(UnaryGate):
 
     @quiet
     def forward(self, x):
+        room = room_for(x) if self.dim == x.ndim - 1 and x.shape[-1] else None
+        if room is not None:
+            y = room.log_softmax(x)
+            self.saved = (y,)
+            return y
         shifted = x - x.max(axis=self.dim, keepdims=True, initial=-np.inf)
         y = shifted - np.log(np.exp(shifted).sum(axis=self.dim, keepdims=True))
         self.saved = (y,)
@@ -33,8 +44,56 @@ class LogSoftmax(UnaryGate):
 
     def backward(self, grad):
         (y,) = self.saved
+        if self.dim == y.ndim - 1 and not below_mask.get():
+            room = room_for(grad)
+            if room is not None:
+                return (room.log_softmax_backward(grad, y),)
         total = Sum(None if self.dim is None else (self.dim,), keepdims=True)(grad)
         return (grad - chain(total, Exp()(y)),)
+
+
+class CrossEntropy(UnaryGate):
+    """y = Σ f L / Σ f ("mean"), Σ f L ("sum") or f L ("none") with L = -log softmax(x)[label].
+
+    f is the label's weight, 1 without weights, 0 where the label is to be ignored.
+    Local gradient: f (softmax(x) - onehot(label)), over Σ f for the mean; 0 where Σ f is 0.
+    Shapes: x (N, K), labels (N,) of int64, weight (K,) or None; y () or (N,).
+    """
+
+    __slots__ = ("factor", "ignore_index", "labels", "p", "reduction", "total", "weight")
+    saved_from = (0,)
+
+    def __init__(self, labels, weight, ignore_index, reduction):
+        self.labels, self.weight = labels, weight
+        self.ignore_index, self.reduction = ignore_index, reduction
+
+    @quiet
+    def forward(self, x):
+        self.saved = (x,)
+        losses, self.factor, self.p = backend_for(x).cross_entropy(
+            x, self.labels, self.weight, self.ignore_index
+        )
+        self.total = x.dtype.type(1)
+        if self.reduction == "none":
+            return losses
+        total = losses.sum()
+        if self.reduction == "mean":
+            self.total = self.factor.sum()
+            total /= self.total
+        return total
+
+    @quiet
+    def backward(self, grad):
+        (x,) = self.saved
+        share = 1 / self.total if self.total else self.total  # the mean of nothing is flat
+        if not isinstance(grad, Tensor):
+            args = self.p, self.labels, self.ignore_index, self.factor
+            return (backend_for(x).cross_entropy_backward(zero_dim(grad * share), *args),)
+        used = self.labels != self.ignore_index
+        onehot = self.labels[:, None] == np.arange(x.shape[1], like=self.labels)
+        onehot = onehot.astype(self.p.dtype)
+        rows = Reshape((-1, 1))(grad * (self.factor * share))
+        return (chain(rows, Keep(used[:, None])(Exp()(LogSoftmax(1)(x)) - onehot)),)
 
 
 class Pick(UnaryGate):
@@ -79,7 +138,8 @@ class _PickGrad(UnaryGate):
 class SmoothL1(UnaryGate):
     """y = x^2 / (2 beta) where |x| < beta, |x| - beta / 2 elsewhere.
 
-    Local gradient: x / beta, cut off at -1 and 1; the sign of x for beta = 0, which is 0 at 0.
+    Local gradient: x / beta, cut off at -1 and 1 (there its own slope is 0); the sign of x for
+    beta = 0, which is 0 at 0.
     Source: Girshick 2015.
     """
 
@@ -100,7 +160,7 @@ class SmoothL1(UnaryGate):
         (x,) = self.saved
         if self.beta == 0:
             return (grad * np.sign(array_of(x)),)
-        return (chain(grad, Clamp(-1, 1)(x / self.beta)),)
+        return (chain(grad, Hardtanh(-1, 1)(x / self.beta)),)
 
 
 class BinaryCrossEntropy(Gate):

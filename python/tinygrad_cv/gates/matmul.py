@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tinygrad_cv.backends import backend_for
 from tinygrad_cv.engine.gate import BinaryGate, Gate
-from tinygrad_cv.gates.broadcast import SumTo, unbroadcast
+from tinygrad_cv.gates.broadcast import unbroadcast
+from tinygrad_cv.gates.channel import ChannelSum
 from tinygrad_cv.gates.shape import Permute
 
 
@@ -56,4 +57,4 @@ class Linear(Gate):
         gw = Matmul()(swap_last(grad), x) if need[1] else None
         if len(need) == 2:
             return gx, gw
-        return gx, gw, SumTo((grad.shape[1],))(grad) if need[2] else None
+        return gx, gw, ChannelSum()(grad) if need[2] else None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv import nn
 from tinygrad_cv.models.start import start_as_he
+from tinygrad_cv.nn.fusion import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +30,8 @@ class BasicBlock(nn.Module):
         self.downsample = _shortcut(inputs, width, stride, generator)
 
     def forward(self, input: Tensor) -> Tensor:
-        out = self.relu(self.bn1(self.conv1(input)))
-        out = self.bn2(self.conv2(out))
+        out = run((self.conv1, self.bn1, self.relu), input)
+        out = run((self.conv2, self.bn2), out)
         kept = input if self.downsample is None else self.downsample(input)
         return self.relu(out + kept)
 
@@ -52,9 +53,9 @@ class Bottleneck(nn.Module):
         self.downsample = _shortcut(inputs, 4 * width, stride, generator)
 
     def forward(self, input: Tensor) -> Tensor:
-        out = self.relu(self.bn1(self.conv1(input)))
-        out = self.relu(self.bn2(self.conv2(out)))
-        out = self.bn3(self.conv3(out))
+        out = run((self.conv1, self.bn1, self.relu), input)
+        out = run((self.conv2, self.bn2, self.relu), out)
+        out = run((self.conv3, self.bn3), out)
         kept = input if self.downsample is None else self.downsample(input)
         return self.relu(out + kept)
 
@@ -109,7 +110,7 @@ class ResNet(nn.Module):
         _start(self, generator)
 
     def forward(self, input: Tensor) -> Tensor:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(input))))
+        x = run((self.conv1, self.bn1, self.relu, self.maxpool), input)
         for i in range(self.stages):
             x = getattr(self, f"layer{i + 1}")(x)
         return self.fc(x.mean((2, 3)))
@@ -159,7 +160,7 @@ class CifarResNet(nn.Module):
         _start(self, generator)
 
     def forward(self, input: Tensor) -> Tensor:
-        x = self.relu(self.bn1(self.conv1(input)))
+        x = run((self.conv1, self.bn1, self.relu), input)
         x = self.layer3(self.layer2(self.layer1(x)))
         return self.fc(x.mean((2, 3)))
 

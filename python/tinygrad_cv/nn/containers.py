@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_cv.nn import fusion
 from tinygrad_cv.nn.module import Module
 
 if TYPE_CHECKING:
@@ -115,10 +116,7 @@ class Sequential(_Numbered):
                 self.register_module(str(i), module)
 
     def forward(self, input: Any) -> Any:
-        for value in self.__dict__.values():
-            if isinstance(value, Module):
-                input = value(input)
-        return input
+        return fusion.run(self._parts(), input)
 
     def _sliced(self, index: slice) -> Sequential:
         # Names stay, so that a part of a network takes a part of its state_dict.

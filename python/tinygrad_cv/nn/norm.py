@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv import functional as F
+from tinygrad_cv.functional.normalization import normalize
 from tinygrad_cv.nn import init
 from tinygrad_cv.nn.checks import check_at_least
 from tinygrad_cv.nn.module import Module
@@ -109,8 +110,12 @@ class _BatchNorm(_RunningNorm):
         )
 
     def forward(self, input: Tensor) -> Tensor:
+        return self.normalize(input, False)
+
+    def normalize(self, input: Tensor, relu: bool) -> Tensor:
+        """The value, with relu in the last write if asked for."""
         self._check(input)
-        return F.batch_norm(
+        return normalize(
             input,
             self.running_mean,
             self.running_var,
@@ -119,6 +124,7 @@ class _BatchNorm(_RunningNorm):
             self.training or self.running_mean is None,
             self._count_batch(),
             self.eps,
+            relu,
         )
 
     def _check(self, input: Tensor) -> None:

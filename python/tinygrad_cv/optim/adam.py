@@ -14,6 +14,7 @@ from tinygrad_cv.optim.optimizer import (
     State,
     check_betas,
     check_range,
+    room_of,
     zeros_once,
 )
 
@@ -86,22 +87,20 @@ class Adam(Optimizer):
         check_betas(where, group)
 
     def update(self, w: Array, g: Array, state: State, group: Group) -> None:
-        (beta1, beta2), lr = group["betas"], group["lr"]
-        step = self.scratch(w)
-        g = decayed(self, w, g, group)
-        t = advance_moments(w, g, state, beta1, beta2, step)
-        v = state["exp_avg_sq"]
+        (beta1, beta2), lr, decay = group["betas"], group["lr"], group["weight_decay"]
+        zeros_once(state, w, "exp_avg", "exp_avg_sq")
+        top = None
         if group["amsgrad"]:
             zeros_once(state, w, "max_exp_avg_sq")
-            v = np.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
+            top = state["max_exp_avg_sq"]
+        t = state["step"] = int(state.get("step", 0)) + 1
+        step, divisor, shrink = lr, 1.0, 1.0
         if group["bias_correction"]:
-            lr /= 1 - beta1**t
-            root_of(v, math.sqrt(1 - beta2**t), group["eps"], step)
-        else:
-            root_of(v, 1.0, group["eps"], step)
-        np.divide(state["exp_avg"], step, out=step)
-        step *= lr
-        w -= step
+            step, divisor = lr / (1 - beta1**t), math.sqrt(1 - beta2**t)
+        if group["decoupled_weight_decay"]:
+            shrink, decay = 1 - lr * decay, 0.0
+        m, v, eps, up = state["exp_avg"], state["exp_avg_sq"], group["eps"], group["maximize"]
+        room_of(w).adam_step(w, g, m, v, top, beta1, beta2, step, divisor, eps, decay, shrink, up)
 
 
 class AdamW(Adam):

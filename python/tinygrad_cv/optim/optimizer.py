@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv.backends import backend_for
+from tinygrad_cv.backends.reference import room as reference
 from tinygrad_cv.engine import memory
 from tinygrad_cv.engine.device import placed, to_host
 from tinygrad_cv.engine.grad_mode import enable_grad
@@ -14,6 +16,8 @@ from tinygrad_cv.engine.tensor import Tensor, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tinygrad_cv.backends.contract import Backend
 
 Array = Any  # numpy.ndarray
 Group = dict[str, Any]  # "params" and the options that hold for them
@@ -270,6 +274,11 @@ def _taken_over(where: str, value: Any, param: Tensor) -> Any:
     if array.shape != param.shape:
         raise ValueError(f"{where} has shape {array.shape} but the parameter's is {param.shape}")
     return placed(array.astype(param.dtype), param.device)
+
+
+def room_of(w: Array) -> Backend:
+    """The room that steps this parameter: NumPy's where its dtype is none of the kernels'."""
+    return backend_for(w) if w.dtype.char in "fd" else reference
 
 
 def check_range(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cv.optim.optimizer import Array, Group, Optimizer, State, check_range
+from tinygrad_cv.optim.optimizer import Array, Group, Optimizer, State, check_range, room_of
 
 
 class SGD(Optimizer):
@@ -95,27 +95,18 @@ class SGD(Optimizer):
 
     def update(self, w: Array, g: Array, state: State, group: Group) -> None:
         lr, momentum = group["lr"], group["momentum"]
-        g = self.descent(w, g, group)
-        step = self.scratch(w)
-        if not momentum:
-            w -= np.multiply(g, lr, out=step)
+        if momentum and group["formulation"] == "textbook":
+            self._textbook(w, self.descent(w, g, group), state, group)
             return
-        if group["formulation"] == "textbook":
-            self._textbook(w, g, state, group)
-            return
-        v = state.get("momentum_buffer")
-        if v is None:
-            v = state["momentum_buffer"] = g.copy()
-        else:
-            v *= momentum
-            v += np.multiply(g, 1 - group["dampening"], out=step) if group["dampening"] else g
-        if group["nesterov"]:
-            np.multiply(v, momentum, out=step)
-            step += g
-            step *= lr
-        else:
-            np.multiply(v, lr, out=step)
-        w -= step
+        v, keep = None, 1.0
+        if momentum:
+            v = state.get("momentum_buffer")
+            if v is None:
+                v = state["momentum_buffer"] = np.zeros_like(w)
+            else:
+                keep = 1 - group["dampening"]
+        decay, nesterov, up = group["weight_decay"], group["nesterov"], group["maximize"]
+        room_of(w).sgd_step(w, g, v, lr, momentum, keep, decay, nesterov, up)
 
     def _textbook(self, w: Array, g: Array, state: State, group: Group) -> None:
         momentum, step = group["momentum"], self.scratch(w)
