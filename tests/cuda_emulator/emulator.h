@@ -389,8 +389,11 @@ const char* signature(void (*)(A...)) {
 #define __launch_bounds__(...)
 #define __syncthreads() emulator::barrier("line " EMULATOR_TEXT(__LINE__))
 
+using std::exp;
+using std::log;
 using std::max;
 using std::min;
+using std::sqrt;
 
 inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 inline double __fma_rn(double a, double b, double c) { return std::fma(a, b, c); }

@@ -12,7 +12,7 @@ import pytest
 from tinygrad_cv.backends.cuda import sources
 
 CSRC = Path(__file__).parents[3] / "csrc" / "cuda"
-STEMS = ["conv", "conv_direct", "distance", "matmul", "pool"]
+STEMS = ["conv", "conv_direct", "distance", "loss", "matmul", "optim", "pool"]
 # From Turing to Blackwell: every compute capability that CuPy 14 supports and ptxas tells apart.
 ARCHITECTURES = [
     pytest.param(arch, marks=[] if arch in (75, 120) else pytest.mark.slow)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from tinygrad_cv.backends.contract import Array
 
-__all__ = ["check_floats", "dense", "runs"]
+__all__ = ["check_floats", "check_same_size", "dense", "runs"]
 
 # Kernels count pixels and outputs of one launch in 32 bits; offsets into memory have 64.
 MOST_ELEMENTS = 2**31 - 1
@@ -34,6 +34,15 @@ def check_floats(where: str, **arrays: Array | None) -> None:
         if str(array.dtype) not in wanted.split(" or "):
             raise TypeError(f"{where}: {name} must be a {wanted} array, got {kind}")
         wanted = str(array.dtype)
+
+
+def check_same_size(where: str, **arrays: Array | None) -> None:
+    """Every array has the shape of the first: else a ValueError names one that has not."""
+    shapes = {name: array.shape for name, array in arrays.items() if array is not None}
+    first = next(iter(shapes))
+    for name, shape in shapes.items():
+        if shape != shapes[first]:
+            raise ValueError(f"{where}: {name} is {shape} but {first} is {shapes[first]}")
 
 
 def runs(count: int, elements_each: int) -> Iterator[slice]:

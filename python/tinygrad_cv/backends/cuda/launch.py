@@ -57,6 +57,8 @@ def _argument(kernel: str, parameter: Parameter, given: Any) -> Any:
             kind = f"{type(given).__name__} of {getattr(given, 'dtype', type(given).__name__)}"
             raise TypeError(f"{kernel}: {parameter.name} must be {parameter.dtype}, got {kind}")
         return given
+    if parameter.dtype.kind == "f":
+        return parameter.dtype.type(given)
     limits = np.iinfo(parameter.dtype)
     if not limits.min <= given <= limits.max:
         raise ValueError(
