@@ -8,7 +8,10 @@ function on the command line.
 from __future__ import annotations
 
 import os
+import platform
 import re
+import shutil
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -47,3 +50,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 continue
             item.add_marker(pytest.mark.skip(reason=reason))
             break
+
+
+@pytest.fixture(scope="session")
+def _standin_module():
+    if shutil.which("g++") is None or platform.machine() != "x86_64":
+        pytest.skip("the CUDA emulator needs g++ on an x86-64")
+    import standin
+
+    return standin.module()
+
+
+@pytest.fixture
+def cupy(_standin_module, monkeypatch):
+    """A strict stand-in in CuPy's place, whose kernels run on the CPU (tests/cuda_emulator)."""
+    import standin
+
+    monkeypatch.setitem(sys.modules, "cupy", _standin_module)
+    monkeypatch.setattr(standin.Cuda, "schedule", 0)
+    return _standin_module

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv.engine.device import to_host
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.files import atomic_write
 from tinygrad_cv.optional import require
@@ -117,7 +118,7 @@ def _name(name: Any) -> str:
 
 def _dense(name: str, value: Any) -> NDArray[Any]:
     if isinstance(value, Tensor):
-        value = value.array
+        value = to_host(value.array)
     if not isinstance(value, np.ndarray):
         raise TypeError(f"save: {name!r} must be a tensor or an array, got {type(value).__name__}")
     if value.dtype.kind not in "fiub" or value.dtype.itemsize > 8:

@@ -1,4 +1,4 @@
-"""Every CPU room fulfils the contract: the same calls, held to loops and numbers worked by hand."""
+"""Every room fulfils the contract: the same calls, held to loops and numbers worked by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tinygrad_cv import backends
 from tinygrad_cv.backends.contract import Backend, Conv2dSettings, Pool2dSettings
 
-ROOMS = ["reference", "cpp"]
+ROOMS = ["reference", "cpp", "cuda"]
 DTYPES = [np.float32, np.float64]
 FUNCTIONS = sorted(name for name in vars(Backend) if not name.startswith("_"))
 
@@ -22,6 +22,12 @@ POOL = Pool2dSettings((3, 2), (2, 1), (1, 1))
 
 @pytest.fixture(params=ROOMS)
 def room(request):
+    if request.param == "cuda":
+        cupy = request.getfixturevalue("cupy")
+        from standin import HostRoom
+
+        yield HostRoom(backends.backend_for(cupy.empty(1)), cupy)
+        return
     with backends.use_backend(request.param):
         yield backends.backend_for(np.zeros(1))
 

@@ -206,7 +206,7 @@ def test_interrupted_training_saves_what_there_is(tmp_path):
         (["train", "lenet", "--label-smoothing", "2"], "Invalid value for '--label-smoothing'"),
         (["train", "lenet", "--data-root", "/there"], "--data: digits needs no root, got '/there'"),
         (["train", "lenet", "--device", "tpu"], "expected 'cpu', 'cuda' or 'cuda:<number>'"),
-        (["train", "lenet", "--device", "cuda"], "runs on the CPU"),
+        (["train", "lenet", "--device", "cuda:99"], "device 'cuda:99': "),
         (["train", "lenet", "--schedule", "up"], "schedule: expected constant, cosine, step"),
         (["train", "lenet", "--epochs", "0"], "Invalid value for '--epochs'"),
         (["train", "lenet", "--lr", "-1"], "lr must be at least 0, got -1.0"),

@@ -1,7 +1,7 @@
 """The three rooms of kernels and how an array finds its room. Nothing here knows of gates.
 
-`reference` is slow, obviously right NumPy; `cpp` is the default for NumPy arrays. Each fulfils
-`backends/contract.py`.
+`reference` is slow, obviously right NumPy; `cpp` is the default for NumPy arrays; `cuda` takes CuPy's
+arrays. Each fulfils `backends/contract.py`.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ def backend_for(array: Array) -> Backend:
 
     Parameters
     ----------
-    array : numpy.ndarray
+    array : numpy.ndarray or cupy.ndarray
 
     Returns
     -------
     Backend
-        For a NumPy array the CPU room that `use_backend` chose, by default "cpp".
+        For a NumPy array the CPU room that `use_backend` chose, by default "cpp"; for a CuPy array
+        the room "cuda".
 
     Raises
     ------
@@ -53,6 +54,10 @@ def backend_for(array: Array) -> Backend:
     if array.__class__ is _ndarray or isinstance(array, _ndarray):
         return _chosen()
     kind = type(array)
+    if kind.__module__.partition(".")[0] == "cupy":
+        from tinygrad_cv.backends.cuda import cuda_room  # imports CuPy
+
+        return cuda_room()
     raise TypeError(
         f"backend_for: array must be a numpy.ndarray, got {kind.__module__}.{kind.__qualname__}"
     )

@@ -140,7 +140,7 @@ def train(
     seed: Annotated[
         int, typer.Option(min=0, help="Decides weights, split and order: same seed, same result.")
     ] = 0,
-    device: Annotated[str, typer.Option(help="Where to compute: cpu.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1.")] = "cpu",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -164,7 +164,7 @@ def train(
     """
     import tinygrad_cv as tg
     from tinygrad_cv.cli.progress import Progress
-    from tinygrad_cv.engine.tensor import require_device
+    from tinygrad_cv.engine.device import require_device
     from tinygrad_cv.training import optimizer_named, regularizer_named, schedule_named
 
     require_device(device)
@@ -180,7 +180,7 @@ def train(
     penalty = None if regularizer is None else regularizer_named(regularizer)
     training, test = _images(data, data_root, seed, standardize)
     tg.manual_seed(seed)
-    network = _built(model, training, settings)
+    network = _built(model, training, settings).to(device)
     learn, validate = tg.data.random_split(
         training, [1 - VALIDATION_SHARE, VALIDATION_SHARE], tg.Generator(seed)
     )

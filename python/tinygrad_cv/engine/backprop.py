@@ -393,7 +393,7 @@ def _accumulate(leaf: Leaf, grads: dict[Node, Any], create_graph: bool) -> None:
         )
     if tensor.grad is None:
         tensor.grad = wrap(_own(grads, leaf, tensor.array.dtype))
-    elif tensor.grad.node is None and tensor.grad.array.flags.writeable:
+    elif tensor.grad.node is None and memory.writeable(tensor.grad.array):
         tensor.grad.array += grads[leaf]
         memory.wrote(tensor.grad.array)
     else:

@@ -1,6 +1,13 @@
-"""Where a tensor's values live."""
+"""Where a tensor's values live, and how they get elsewhere. CuPy itself is known to the backends alone."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class device:
@@ -40,3 +47,64 @@ class device:
 
 
 CPU = device("cpu")
+
+
+def device_of(array: Any) -> device:
+    """Where an array's values are."""
+    return CPU if isinstance(array, np.ndarray) else device(f"cuda:{array.device.id}")
+
+
+def require_device(name: str | device) -> device:
+    """The device of that name, if this machine has it.
+
+    Raises
+    ------
+    ValueError
+        An unknown name.
+    RuntimeError
+        A GPU that cannot be used: no CuPy, no driver, none of that number.
+    """
+    place = device(name)
+    if place.type == "cuda":
+        from tinygrad_cv.backends.cuda.devices import require_gpu
+
+        require_gpu(str(place), place.index)
+    return place
+
+
+def placed(array: Any, name: str | device) -> Any:
+    """The array on that device; itself if it is there already.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        As `require_device`.
+    """
+    place = name if name.__class__ is device else device(name)
+    if place.type == "cuda":
+        from tinygrad_cv.backends.cuda.devices import moved
+
+        return moved(array, str(place), place.index)
+    return to_host(array)
+
+
+def to_host(value: Any) -> Any:
+    """A CuPy array as NumPy's; anything else as it is."""
+    return value.get() if type(value).__module__.partition(".")[0] == "cupy" else value
+
+
+def check_one_device(where: str, values: Sequence[Any], error: Exception) -> None:
+    """Say that arrays are on several devices, if that is what led to `error`.
+
+    Raises
+    ------
+    RuntimeError
+        There are arrays on different devices among the values.
+    """
+    arrays = [x for x in values if hasattr(x, "dtype") and not isinstance(x, np.generic)]
+    places = list(dict.fromkeys(str(device_of(x)) for x in arrays))
+    if len(places) > 1:
+        raise RuntimeError(
+            f"{where}: the tensors are on {' and '.join(places)}; bring them together with "
+            f".to({places[-1]!r})"
+        ) from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from tinygrad_cv.engine import anomaly, grad_mode, memory, recording, views, watch
+from tinygrad_cv.engine.device import check_one_device
 from tinygrad_cv.engine.memory import next_seq
 from tinygrad_cv.engine.promotion import promote, scalar_operand
 from tinygrad_cv.engine.shortcuts import shortcut
@@ -122,7 +123,12 @@ def _forward_alone(gate: Gate, arrays: list[Any]) -> Any:
 def _call(gate: Gate, arrays: Sequence[Any], parents: tuple[Gate | Leaf | None, ...]) -> Tensor:
     """The tensor of a gate's value; what a user's class gives is looked at."""
     if gate.trusted:
-        return finish(gate, gate.forward(*arrays), parents)
+        try:
+            value = gate.forward(*arrays)
+        except (TypeError, AttributeError) as error:
+            check_one_device(type(gate).__name__, arrays, error)
+            raise
+        return finish(gate, value, parents)
     gate.saved = ()
     out = finish(gate, check_value(gate, gate.forward(*arrays)), parents)
     if out.node is gate:

@@ -34,6 +34,11 @@ def owner(array: Any) -> Any:
     return array
 
 
+def writeable(array: Any) -> bool:
+    """Whether the array may be written to: CuPy's arrays always may."""
+    return bool(getattr(array.flags, "writeable", True))
+
+
 def wrote(array: Any) -> None:
     """Say that the memory of `array` was written to in place."""
     global last_write

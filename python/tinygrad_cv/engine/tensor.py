@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_cv.engine import memory
-from tinygrad_cv.engine.device import CPU
+from tinygrad_cv.engine.device import CPU, placed
 from tinygrad_cv.engine.device import device as Device
 from tinygrad_cv.engine.exposure import expose
 from tinygrad_cv.engine.printing import tensor_repr
@@ -515,7 +515,7 @@ def tensor(
     dtype : dtype, optional
         Type to convert to, such as ``tg.float64`` or ``"float64"``.
     device : str, optional
-        ``"cpu"``.
+        ``"cpu"``, ``"cuda"`` or ``"cuda:<number>"``; by default where `data` is, lists on the CPU.
     requires_grad : bool
         Whether a gradient is wanted. Floats only.
 
@@ -525,32 +525,17 @@ def tensor(
         Values that are not numbers, or integers that should require a gradient.
     ValueError
         Ragged lists, or an unknown device.
+    RuntimeError
+        A GPU that cannot be used.
 
     Examples
     --------
     >>> tensor([[1, 2], [3, 4]]).dtype
     dtype('int64')
     """
-    if device is not None:
-        require_device(device)
-    out = wrap(_new_array(data, dtype))
+    array = _new_array(data, dtype)
+    out = wrap(array if device is None else placed(array, device))
     return out.requires_grad_() if requires_grad else out
-
-
-def require_device(name: str | Device) -> Device:
-    """The device of that name, if this machine has it.
-
-    Raises
-    ------
-    ValueError
-        An unknown name.
-    RuntimeError
-        CUDA, which this version has no kernels for.
-    """
-    place = Device(name)
-    if place.type == "cuda":
-        raise RuntimeError(f"device {str(place)!r}: this version of tinygrad_cv runs on the CPU")
-    return place
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:

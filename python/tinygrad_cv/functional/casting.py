@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cv.engine.device import device as Device
+from tinygrad_cv.engine.device import require_device
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.methods import tensor_method
 from tinygrad_cv.gates.arithmetic import Cast
+from tinygrad_cv.gates.device import Move
 
 
 @tensor_method()
@@ -22,13 +25,12 @@ def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None) -> Tens
     ------
     ValueError
         An unknown device.
+    RuntimeError
+        A GPU that cannot be used.
     """
-    from tinygrad_cv.engine.device import device as Device
-    from tinygrad_cv.engine.tensor import require_device
-
     for given in args:
         if isinstance(given, Tensor):
-            dtype = given.dtype
+            dtype, device = given.dtype, given.device
         elif isinstance(given, Device) or (isinstance(given, str) and given[:3] in ("cpu", "cud")):
             device = given
         elif isinstance(given, str):
@@ -39,7 +41,9 @@ def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None) -> Tens
         else:
             dtype = given
     if device is not None:
-        require_device(device)
+        place = require_device(device)
+        if place.type != input.device.type or place.index not in (None, input.device.index):
+            input = Move(place)(input)
     if dtype is None or np.dtype(dtype) == input.array.dtype:
         return input
     if np.dtype(dtype).kind != "f":

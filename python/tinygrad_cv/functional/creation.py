@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv.engine.device import placed, require_device
 from tinygrad_cv.engine.random import Generator, default_generator
-from tinygrad_cv.engine.tensor import Tensor, from_numpy, require_device, tensor, wrap
+from tinygrad_cv.engine.tensor import Tensor, from_numpy, tensor, wrap
 from tinygrad_cv.functional.methods import ints
 
 if TYPE_CHECKING:
@@ -35,9 +36,12 @@ def _factory(values: Callable[..., Any]) -> Callable[..., Tensor]:
         requires_grad: bool = False,
         **settings: Any,
     ) -> Tensor:
-        if device is not None:
-            require_device(device)
-        out = wrap(values(*args, **settings))
+        like = args[0] if args else settings.get("input")
+        if device is None and isinstance(like, Tensor):
+            device = like.device
+        place = None if device is None else require_device(device)  # before a number is drawn
+        array = values(*args, **settings)
+        out = wrap(array if place is None else placed(array, place))
         return out.requires_grad_() if requires_grad else out
 
     own = inspect.signature(values)

@@ -80,7 +80,7 @@ def put(where: str, target: Tensor, key: Any, value: Any) -> Tensor:
 
 def _start(where: str, target: Tensor, *operands: Any) -> bool:
     """Whether the write is to be recorded, once it is known to be allowed."""
-    if not target.array.flags.writeable:
+    if not memory.writeable(target.array):
         raise RuntimeError(
             f"{where}: the tensor's memory is read-only, or shows one element several times as "
             "after expand(); write to a clone()"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cv.engine.gate import zero_dim
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.activation import log_softmax
 from tinygrad_cv.functional.choice import masked_fill
@@ -249,4 +250,4 @@ def _reduced(loss: Tensor, reduction: str, factors: Any) -> Tensor:
     total = factors.sum()
     if not total:
         return loss.sum() + math.nan  # the mean of nothing; its gradient is 0
-    return loss.sum() / wrap(np.asarray(total))
+    return loss.sum() / wrap(zero_dim(total))

@@ -89,29 +89,29 @@ def cuda(input: Tensor, device: str | Device | None = None) -> Tensor:
 
 @tensor_method()
 def new_tensor(input: Tensor, data: Any, *, dtype: Any = None) -> Tensor:
-    """A tensor of `data` in the dtype of `input`."""
-    return tensor(data, dtype=dtype or input.dtype)
+    """A tensor of `data` in the dtype and on the device of `input`."""
+    return tensor(data, dtype=dtype or input.dtype, device=input.device)
 
 
 @tensor_method()
 def new_zeros(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
-    """Zeros in the dtype of `input`."""
-    return zeros(*size, dtype=dtype or input.dtype)
+    """Zeros in the dtype and on the device of `input`."""
+    return zeros(*size, dtype=dtype or input.dtype, device=input.device)
 
 
 @tensor_method()
 def new_ones(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
-    """Ones in the dtype of `input`."""
-    return ones(*size, dtype=dtype or input.dtype)
+    """Ones in the dtype and on the device of `input`."""
+    return ones(*size, dtype=dtype or input.dtype, device=input.device)
 
 
 @tensor_method()
 def new_empty(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
-    """Memory of the dtype of `input`, whatever its values."""
-    return empty(*size, dtype=dtype or input.dtype)
+    """Memory of the dtype and on the device of `input`, whatever its values."""
+    return empty(*size, dtype=dtype or input.dtype, device=input.device)
 
 
 @tensor_method()
 def new_full(input: Tensor, size: Any, fill_value: Any, *, dtype: Any = None) -> Tensor:
-    """`fill_value` everywhere, in the dtype of `input`."""
-    return full(size, fill_value, dtype=dtype or input.dtype)
+    """`fill_value` everywhere, in the dtype and on the device of `input`."""
+    return full(size, fill_value, dtype=dtype or input.dtype, device=input.device)

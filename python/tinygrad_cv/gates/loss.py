@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_cv.backends import backend_for
-from tinygrad_cv.engine.gate import OUT, Gate, UnaryGate
+from tinygrad_cv.engine.gate import OUT, Gate, UnaryGate, zero_dim
 from tinygrad_cv.engine.masking import below_mask
+from tinygrad_cv.engine.tensor import Tensor
 from tinygrad_cv.gates.activation import Hardtanh
 from tinygrad_cv.gates.chain import Keep, array_of, chain, quiet
 from tinygrad_cv.gates.choice import Clamp
@@ -85,11 +86,12 @@ class CrossEntropy(UnaryGate):
     def backward(self, grad):
         (x,) = self.saved
         share = 1 / self.total if self.total else self.total  # the mean of nothing is flat
-        if grad.__class__ is np.ndarray or isinstance(grad, np.generic):
+        if not isinstance(grad, Tensor):
             args = self.p, self.labels, self.ignore_index, self.factor
-            return (backend_for(x).cross_entropy_backward(np.asarray(grad * share), *args),)
+            return (backend_for(x).cross_entropy_backward(zero_dim(grad * share), *args),)
         used = self.labels != self.ignore_index
-        onehot = (self.labels[:, None] == np.arange(x.shape[1])).astype(self.p.dtype)
+        onehot = self.labels[:, None] == np.arange(x.shape[1], like=self.labels)
+        onehot = onehot.astype(self.p.dtype)
         rows = Reshape((-1, 1))(grad * (self.factor * share))
         return (chain(rows, Keep(used[:, None])(Exp()(LogSoftmax(1)(x)) - onehot)),)
 
@@ -109,7 +111,7 @@ class Pick(UnaryGate):
     def forward(self, x):
         self.saved = ()
         self.x_shape = x.shape
-        return x[np.arange(len(self.labels)), self.labels]
+        return x[np.arange(len(self.labels), like=x), self.labels]
 
     def backward(self, grad):
         return (_PickGrad(self.labels, self.x_shape)(grad),)
@@ -125,8 +127,8 @@ class _PickGrad(UnaryGate):
 
     def forward(self, grad):
         self.saved = ()
-        gx = np.zeros(self.shape, grad.dtype)
-        gx[np.arange(len(self.labels)), self.labels] = grad
+        gx = np.zeros(self.shape, grad.dtype, like=grad)
+        gx[np.arange(len(self.labels), like=grad), self.labels] = grad
         return gx
 
     def backward(self, gg):

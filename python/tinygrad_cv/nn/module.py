@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from tinygrad_cv.engine.tensor import Tensor, require_device, wrap
+from tinygrad_cv.engine.device import placed, require_device
+from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.nn import hooks, states
 from tinygrad_cv.nn.parameter import Parameter
 
@@ -301,6 +302,8 @@ class Module:
             A dtype that is no float.
         ValueError
             An unknown device.
+        RuntimeError
+            A GPU that cannot be used.
         """
         for given in args:
             if isinstance(given, Tensor):
@@ -309,16 +312,15 @@ class Module:
                 dtype = given
             else:
                 device = given
-        if device is not None:
-            require_device(device)
-        if dtype is None:
-            return self
-        kind = np.dtype(dtype)
-        if kind.kind != "f":
+        place = None if device is None else require_device(device)
+        kind = None if dtype is None else np.dtype(dtype)
+        if kind is not None and kind.kind != "f":
             raise TypeError(f"to: parameters are floats and cannot become {kind}")
         for tensor in (*self.parameters(), *self.buffers()):
-            if tensor.array.dtype.kind == "f":
-                _convert(tensor, kind)
+            if place is not None:
+                _apply(tensor, lambda array: placed(array, place))
+            if kind is not None and tensor.array.dtype.kind == "f":
+                _apply(tensor, lambda array: array.astype(kind, copy=False))
         return self
 
     def float(self: M) -> M:
@@ -332,6 +334,16 @@ class Module:
     def cpu(self: M) -> M:
         """Move parameters and buffers to the CPU."""
         return self.to(device="cpu")
+
+    def cuda(self: M, device: Any = None) -> M:
+        """Move parameters and buffers to a GPU.
+
+        Raises
+        ------
+        RuntimeError
+            No GPU that can be used.
+        """
+        return self.to(device="cuda" if device is None else device)
 
     # State
 
@@ -463,10 +475,11 @@ def _is_dtype(given: Any) -> bool:
     return isinstance(given, str) and given.startswith(("float", "int", "uint", "bool"))
 
 
-def _convert(tensor: Tensor, dtype: np.dtype[Any]) -> None:
-    tensor.array = tensor.array.astype(dtype, copy=False)
+def _apply(tensor: Tensor, change: Callable[[Any], Any]) -> None:
+    """Change a tensor's array, and its gradient's."""
+    tensor.array = change(tensor.array)
     if tensor.grad is not None:
-        tensor.grad = wrap(tensor.grad.array.astype(dtype, copy=False))
+        tensor.grad = wrap(change(tensor.grad.array))
 
 
 def _indented(text: str) -> str:

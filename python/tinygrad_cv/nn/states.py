@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tinygrad_cv.engine import memory
+from tinygrad_cv.engine.device import placed
 from tinygrad_cv.engine.tensor import Tensor
 from tinygrad_cv.nn.parameter import Parameter
 
@@ -69,7 +70,7 @@ def load(module: Module, given: Any, strict: bool, assign: bool) -> Incompatible
         _assign(taken)
     else:
         for tensor, array in taken:
-            np.copyto(tensor.array, array, casting="unsafe")
+            np.copyto(tensor.array, placed(array, tensor.device), casting="unsafe")
             memory.wrote(tensor.array)
     return keys
 

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_cv.backends import backend_for
 from tinygrad_cv.backends.reference import room as reference
 from tinygrad_cv.engine import memory
+from tinygrad_cv.engine.device import placed, to_host
 from tinygrad_cv.engine.grad_mode import enable_grad
 from tinygrad_cv.engine.tensor import Tensor, wrap
 
@@ -54,7 +55,7 @@ class Optimizer:
     def __init__(self, params: Any, defaults: Group) -> None:
         self.defaults = defaults
         self.state: dict[Tensor, State] = {}
-        self._scratch: dict[tuple[int, Any], Array] = {}
+        self._scratch: dict[tuple[int, Any, type], Array] = {}
         self.param_groups: list[Group] = []
         groups = self._listed(params)
         if not groups:
@@ -116,9 +117,10 @@ class Optimizer:
         Fresh arrays of this size would come from the operating system page by page, which costs
         more than the arithmetic. Numbers tell several apart; 1 holds what `descent` gives.
         """
-        buffer = self._scratch.get((number, like.dtype))
+        key = number, like.dtype, like.__class__
+        buffer = self._scratch.get(key)
         if buffer is None or buffer.size < like.size:
-            buffer = self._scratch[number, like.dtype] = np.empty(like.size, like.dtype)
+            buffer = self._scratch[key] = np.empty(like.size, like.dtype, like=like)
         out: Array = buffer[: like.size].reshape(like.shape)
         return out
 
@@ -266,12 +268,12 @@ def _taken_over(where: str, value: Any, param: Tensor) -> Any:
         value = value.array
     elif hasattr(value, "detach"):  # another library's tensor
         value = value.detach()
-    array = np.asarray(value)
+    array = np.asarray(to_host(value))
     if not array.ndim and (param.ndim or where.endswith(" step")):
         return array.item()
     if array.shape != param.shape:
         raise ValueError(f"{where} has shape {array.shape} but the parameter's is {param.shape}")
-    return array.astype(param.dtype)
+    return placed(array.astype(param.dtype), param.device)
 
 
 def room_of(w: Array) -> Backend:

@@ -9,7 +9,7 @@ from tinygrad_cv import functional as F
 from tinygrad_cv.engine.grad_mode import no_grad
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from tinygrad_cv.engine.tensor import Tensor
     from tinygrad_cv.nn import Module
@@ -22,6 +22,15 @@ class Evaluation:
     loss: float
     accuracy: float
     count: int
+
+
+def on_device_of(model: Module, batches: Iterable[Any]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches, each on the device of the model's parameters."""
+    first = next(iter(model.parameters()), None)
+    for images, labels in batches:
+        if first is not None and images.device != first.device:
+            images, labels = images.to(first.device), labels.to(first.device)
+        yield images, labels
 
 
 def hits(scores: Tensor, labels: Tensor) -> int:
@@ -56,7 +65,7 @@ def evaluate(
     model.eval()
     total, right, count = 0.0, 0, 0
     try:
-        for images, labels in batches:
+        for images, labels in on_device_of(model, batches):
             scores = model(images)
             total += loss(scores, labels).item() * len(labels)
             right += hits(scores, labels)

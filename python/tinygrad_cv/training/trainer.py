@@ -12,7 +12,7 @@ from tinygrad_cv.engine.grad_mode import no_grad
 from tinygrad_cv.engine.random import default_generator
 from tinygrad_cv.nn.utils import max_norm_
 from tinygrad_cv.optim.lr_scheduler import ReduceLROnPlateau
-from tinygrad_cv.training.evaluation import Evaluation, evaluate, hits
+from tinygrad_cv.training.evaluation import Evaluation, evaluate, hits, on_device_of
 from tinygrad_cv.training.history import Epoch, History
 from tinygrad_cv.training.state import Progress, restore, state_of
 
@@ -234,7 +234,7 @@ class Trainer:
         progress = self.progress
         batches = self._batches(train)
         start = time.perf_counter() - progress.seconds
-        for images, labels in batches:
+        for images, labels in on_device_of(self.model, batches):
             scores, loss = self._step(images, labels)
             progress.batches += 1
             progress.count += len(labels)

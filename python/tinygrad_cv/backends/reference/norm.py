@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def _along(values: Array | None, x: Array, otherwise: float) -> Array:
     """One number a channel, to be broadcast over x."""
     if values is None:
-        values = np.full(x.shape[1], otherwise, x.dtype)
+        values = np.full_like(x, otherwise, shape=(x.shape[1],))
     return values.reshape(1, -1, *[1] * (x.ndim - 2))
 
 

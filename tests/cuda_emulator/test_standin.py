@@ -1,0 +1,109 @@
+"""The stand-in for CuPy refuses what CuPy refuses, and offers nothing that CuPy has not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import standin
+
+REAL = """
+import sys
+try:
+    import cupy
+except ImportError:
+    sys.exit(3)
+functions, methods, operators, own = (line.split() for line in sys.stdin.read().splitlines())
+print(*[f for f in functions + own if not hasattr(cupy, f)])
+print(*[m for m in methods + operators if not hasattr(cupy.ndarray, m)])
+print(*[n for n in ("c_contiguous", "f_contiguous", "forc", "fnc", "owndata", "writeable", "aligned")
+        if hasattr(cupy._core.flags.Flags, n)])
+"""
+
+
+def test_every_name_is_cupys():
+    own = (
+        "asarray array ascontiguousarray asnumpy empty full zeros ones empty_like RawModule ndarray"
+    )
+    operators = [f"__{name}__" for name in standin.OPERATORS + standin.IN_PLACE]
+    lists = [standin.FUNCTIONS, [*standin.METHODS, "get", "set", "item", "tolist"], operators]
+    done = subprocess.run(
+        [sys.executable, "-c", REAL],
+        input="\n".join(" ".join(names) for names in [*lists, own.split()]),
+        capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode == 3:
+        pytest.skip('CuPy is not installed: pip install "tinygrad-cv[test-cuda]"')
+    functions, methods, flags = done.stdout.splitlines()
+    assert functions == methods == ""
+    assert flags == "c_contiguous f_contiguous forc fnc owndata"
+
+
+def test_values_and_views(cupy):
+    x = cupy.asarray(np.arange(12.0).reshape(3, 4))
+    row = x[1]
+    row += 10
+    np.testing.assert_array_equal(x.get()[1], [14, 15, 16, 17])
+    assert row.base is x
+    assert x.T.base is x
+    assert (2 * x + x @ x.T.copy()[:, :1] - 1).base is None
+    assert float(x.sum()) == 106
+    np.testing.assert_array_equal(np.maximum(x, 5).get(), np.maximum(x.get(), 5))
+    np.testing.assert_array_equal(np.where(x > 5, x, 0).get(), np.where(x.get() > 5, x.get(), 0))
+
+
+def test_fresh_memory_is_nan(cupy):
+    assert np.isnan(cupy.empty((2, 3), np.float32).get()).all()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x, h: x + h,
+        lambda x, h: h + x,
+        lambda x, h: x.dot(h),
+        lambda x, h: np.add(x, h),
+        lambda x, h: np.where(x > 0, h, x),
+        lambda x, h: np.concatenate([x, h]),
+        lambda x, h: x.__iadd__(h),
+        lambda x, h: h.__iadd__(x),
+        lambda x, h: np.asarray(x),
+        lambda x, h: np.array([x]),
+        lambda x, h: np.linalg.norm(x),
+        lambda x, h: np.cbrt(x),
+    ],
+    ids=range(12),
+)
+def test_the_host_and_the_device_do_not_mix(cupy, use):
+    x, host = cupy.ones((2, 2)), np.ones((2, 2))
+    with pytest.raises(TypeError):
+        use(x, host)
+
+
+def test_arrays_of_the_host_are_no_values_to_assign(cupy):
+    x = cupy.zeros((2, 2))
+    with pytest.raises(ValueError, match="non-scalar"):
+        x[...] = np.ones((2, 2))
+    x[0] = 3
+    x[np.array([1])] = 4
+    np.testing.assert_array_equal(x.get(), [[3, 3], [4, 4]])
+
+
+def test_waiting_for_the_device_is_counted(cupy):
+    x, before = cupy.ones(3), standin.Cuda.synchronizations
+    y = (x * 2).sum()
+    assert standin.Cuda.synchronizations == before
+    for use in (float, int, bool, lambda v: v.item(), lambda v: v.get(), lambda v: v.tolist()):
+        use(y)
+        before += 1
+        assert standin.Cuda.synchronizations == before
+
+
+def test_a_host_array_is_no_argument_of_a_kernel(cupy):
+    from tinygrad_cv.backends.cuda import sources
+
+    kernel = cupy.RawModule(code=sources.source("matmul")).get_function("sum_splits_f32")
+    with pytest.raises(TypeError, match=r"Unsupported type <class 'numpy\.ndarray'>"):
+        kernel((1,), (1,), (np.ones(3), None))
