@@ -27,11 +27,11 @@ def _words(text: str) -> list[str]:
 
 # Functions of CuPy that this package calls, directly or as NumPy's (which hand over to CuPy's).
 FUNCTIONS = _words("""
-    abs absolute add all allclose amax amin any arange arctan argmax argmin argsort argwhere array_equal
-    atleast_1d bincount bitwise_and bitwise_or bitwise_xor broadcast_to ceil clip concatenate copysign
+    abs absolute add all allclose amax amin any arange arctan arctan2 argmax argmin argsort argwhere array_equal
+    atleast_1d bincount bitwise_and bitwise_or bitwise_xor broadcast_to ceil clip concatenate copy copysign
     copyto cos count_nonzero cumprod cumsum diagonal diff divide divmod einsum equal exp expand_dims
     expm1 eye flatnonzero flip floor floor_divide full_like greater greater_equal hstack hypot invert
-    isclose isfinite isinf isnan less less_equal linspace log log1p logaddexp logical_and logical_not
+    isclose isfinite isinf isnan less less_equal linspace log log10 log1p log2 logaddexp logical_and logical_not
     logical_or logical_xor matmul max maximum mean min minimum moveaxis multiply nan_to_num ndim negative
     nonzero not_equal ones_like outer pad partition power prod put_along_axis ravel remainder repeat
     reshape rint roll round sign sin size sort sqrt square squeeze stack std subtract sum swapaxes
@@ -121,6 +121,13 @@ class ndarray:
         return SimpleNamespace(
             owndata=self.base is None, **{name: getattr(flags, name) for name in names}
         )
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        strides = None if self.flags.c_contiguous else self.strides
+        pointer = (self._host.ctypes.data, False)
+        return {"shape": self.shape, "typestr": self.dtype.str, "data": pointer,
+                "strides": strides, "version": 3}  # fmt: skip
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(
@@ -238,6 +245,8 @@ def _up(result: Any, given: Any = ()) -> Any:
     if isinstance(result, np.ndarray):
         for array in given:
             if isinstance(array, ndarray) and np.may_share_memory(result, array._host):
+                if not result.flags.writeable:  # a diagonal, which CuPy lets one write to
+                    result.flags.writeable = True
                 return _wrapped_view(array, result)
     return _upload(result)
 
@@ -318,8 +327,8 @@ def ones(shape: Any, dtype: Any = float) -> ndarray:
     return full(shape, 1, dtype)
 
 
-def empty_like(given: ndarray, dtype: Any = None) -> ndarray:
-    return ndarray(given.shape, dtype or given.dtype)
+def empty_like(given: ndarray, dtype: Any = None, shape: Any = None, order: Any = None) -> ndarray:
+    return ndarray(given.shape if shape is None else shape, dtype or given.dtype)
 
 
 _OWN = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cv.engine.tensor import Tensor, from_numpy
+from tinygrad_cv.engine.tensor import Tensor, from_numpy, wrap
 
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
 FLOAT32 = np.dtype(np.float32)
@@ -63,6 +63,8 @@ def scalar_operand(tensor: Tensor, other: Any) -> tuple[Tensor, Any]:
     """
     if isinstance(other, np.ndarray) and other.dtype.kind in _RANK:
         return tensor, from_numpy(other)  # a gate may keep it: guarded against writes meanwhile
+    if hasattr(other, "__cuda_array_interface__"):
+        return tensor, wrap(other)
     if isinstance(other, np.generic):
         other = other.item()
     if isinstance(other, float):  # np.float64 is one, and would make float64 of float32

@@ -36,8 +36,8 @@ def _at(input: Tensor, indices: Any, axis: int) -> Tensor:
     shape = input.array.shape
     inner = math.prod(shape[axis + 1 :])
     rows = indices.reshape(math.prod(shape[:axis]), indices.shape[axis], inner)
-    starts = np.arange(rows.shape[0]).reshape(-1, 1, 1) * (shape[axis] * inner)
-    places = starts + rows * inner + np.arange(inner)
+    starts = np.arange(rows.shape[0], like=rows).reshape(-1, 1, 1) * (shape[axis] * inner)
+    places = starts + rows * inner + np.arange(inner, like=rows)
     return Take(places.reshape(indices.shape))(input)
 
 

@@ -23,7 +23,7 @@ class Diagonal(ViewGate):
         self.saved = ()
         self.x_shape = x.shape
         y = x.diagonal(self.offset, *self.dims)
-        if x.flags.writeable:
+        if getattr(x.flags, "writeable", False):
             y.flags.writeable = True  # NumPy gives it read-only
         return y
 
@@ -41,9 +41,10 @@ class OnDiagonal(UnaryGate):
 
     def forward(self, x):
         self.saved = ()
-        y = np.zeros(self.shape, x.dtype)
+        y = np.zeros(self.shape, x.dtype, like=x)
         diagonal = y.diagonal(self.offset, *self.dims)
-        diagonal.flags.writeable = True
+        if isinstance(y, np.ndarray):
+            diagonal.flags.writeable = True
         diagonal[...] = x
         return y
 

@@ -188,9 +188,10 @@ def places(index, shape):
 def add_at(places, values, shape):
     """Zeros of `shape` with the values added at their places, in order, summed as float64."""
     size = int(np.prod(shape, dtype=np.int64))
+    places = np.asarray(places, like=values)
     if values.dtype.kind == "f":
         sums = np.bincount(places.reshape(-1), weights=values.reshape(-1), minlength=size)
         return sums.astype(values.dtype, copy=False).reshape(shape)
-    out = np.zeros(size, values.dtype)
+    out = np.zeros(size, values.dtype, like=values)
     np.add.at(out, places.reshape(-1), values.reshape(-1))
     return out.reshape(shape)
