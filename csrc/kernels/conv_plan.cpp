@@ -262,14 +262,15 @@ void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
     p.y_step = odd(k_group);
     const int64_t tile = points * (p.x_step + p.y_step), sums = points * k_group * c_columns;
     const int64_t lines = turned_rows(g, 62 / g.Q + 2, lanes);  // rows that 64 tiles touch
+    const int64_t gaps = 2 * points * lanes;  // one vector behind each point of X and of Y
     const bool apart = sums * 4 <= m.l2;
     p.swapped = apart && c_group * k_columns < k_group * c_columns;
     p.pixels = std::min<int64_t>(64, all);
     if (apart) {
-        p.pixels = std::clamp<int64_t>(m.l2 / 2 / 4 / tile, 16, p.pixels < 16 ? 16 : p.pixels);
+        p.pixels = std::clamp<int64_t>(m.l2 * 3 / 4 / 4 / tile, 16, p.pixels < 16 ? 16 : p.pixels);
         const int64_t blocks = ceil_div(all, p.pixels);
         p.chunks = std::min(blocks, ceil_div(16, g.groups));
-        p.scratch = round_up(tile * p.pixels + lines, 64);
+        p.scratch = round_up(tile * p.pixels + gaps + lines, 64);
         p.team = int(std::min<int64_t>(p.team, p.chunks * g.groups));
     } else {
         constexpr int64_t kShared = int64_t(2) << 20;  // elements, 8 MB
@@ -277,7 +278,7 @@ void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
             sums >= 2 * kShared && sums >= all * tile / 2 && all * tile <= 3 * kShared;
         p.rows = blocks ? all : std::clamp<int64_t>(kShared / tile, 32, std::max<int64_t>(all, 32));
         p.rows = ceil_div(all, ceil_div(all, p.rows));
-        p.shared = tile * p.rows;
+        p.shared = tile * p.rows + gaps;
         p.scratch = round_up(lines, 64);
         if (blocks) {  // of channels, whose sums at all points fill some 60 % of L2
             p.channels = std::min<int64_t>(c_columns, 4 * lanes);

@@ -130,8 +130,8 @@ Layout layout(const ConvPlan& plan, int64_t tiles) {
     l.columns = (plan.swapped ? l.k_blocks : l.c_blocks) * L;
     l.ldx = plan.x_step;
     l.ldy = plan.y_step;
-    l.x_xi = tiles * l.ldx;
-    l.y_xi = tiles * l.ldy;
+    l.x_xi = tiles * l.ldx + L;  // never a multiple of 4 KB, where stores and loads would collide
+    l.y_xi = tiles * l.ldy + L;
     l.sums = l.rows * l.columns;
     return l;
 }
