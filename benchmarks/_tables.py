@@ -82,6 +82,25 @@ def train(record: Record) -> list[str]:
     return [*lines, "", _caption(record, "")]
 
 
+def lenet(record: Record) -> list[str]:
+    """A whole training run of both sides, and PyTorch's time over ours."""
+    lines = [
+        "| LeNet on MNIST | test accuracy | training time | an epoch, median |",
+        "|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        epoch = np.median([measured[0] for measured in row["epochs"]])
+        lines.append(
+            f"| {row['name']} | {row['test_accuracy']:.2f} % | {row['training_s']:.0f} s "
+            f"| {epoch:.2f} s |"
+        )
+    caption = f"`{record['command']}`; {where(record)}, {_torch(record)}."
+    if len(record["rows"]) == 2:
+        ours, theirs = (row["training_s"] for row in record["rows"])
+        caption = f"PyTorch's time divided by ours: {theirs / ours:.2f}. {caption}"
+    return [*lines, "", caption]
+
+
 def pool(record: Record) -> list[str]:
     """A line for each shape, a column for each operation."""
     rows = [row for row in record["rows"] if "torch_us" in row]
@@ -129,6 +148,30 @@ def engine(record: Record) -> list[str]:
     return [*lines, "", f"`{record['command']}`; {where(record)}, {_torch(record)}."]
 
 
+def distance(record: Record) -> list[str]:
+    """Each library's time over ours, a line for each search."""
+    rows = [row for row in record["rows"] if row["op"] == "nearest"]
+    names = list(dict.fromkeys(name for row in rows for name in row["libraries"]))
+    lines = [
+        f"| {rows[0]['k']} nearest rows of 3,072 | ours | " + " | ".join(names) + " |",
+        "|---|---|" + "---|" * len(names),
+    ]
+    for row in rows:
+        mine = np.median(row["seconds"]["ours"])
+        taken = [row["seconds"].get(name) for name in names]
+        shown = [f"{np.median(each) / mine:.1f}" if each else "" for each in taken]
+        lines.append(
+            f"| {row['name'].replace('x', ' x ')}, {row['metric'].upper()}, {row['dtype']} "
+            f"| {1e3 * mine:.0f} ms | " + " | ".join(shown) + " |"
+        )
+    versions = ", ".join(f"{name} {version}" for name, version in rows[0]["libraries"].items())
+    caption = (
+        "Their time divided by ours (above 1 we are faster), interleaved, medians; uint8 rows are "
+        f"bytes for us and float32 for them. `{record['command']}`; {where(record)}, {versions}."
+    )
+    return [*lines, "", caption]
+
+
 def _mean(pairs: list[tuple[float, float]]) -> str:
     if not pairs:
         return ""
@@ -152,8 +195,10 @@ def _caption(record: Record, columns: str) -> str:
 TABLES: dict[str, Callable[[Record], list[str]]] = {
     "accuracy": accuracy,
     "train": train,
+    "lenet": lenet,
     "conv2d": conv2d,
     "pool": pool,
     "gemm": gemm,
+    "distance": distance,
     "engine": engine,
 }

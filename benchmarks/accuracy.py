@@ -7,6 +7,7 @@ result can be committed to benchmarks/results, from which report.py fills the RE
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -16,9 +17,19 @@ from typing import Any
 
 import _harness as harness
 
+ONE_CYCLE = ["--optimizer", "nesterov", "--weight-decay", "5e-4", "--schedule", "onecycle",
+             "--schedule-unit", "step"]  # fmt: skip
 RUNS = {
     "lenet-digits": ["train", "lenet", "--data", "digits"],
     "lenet-mnist": ["train", "lenet", "--data", "mnist", "--epochs", "3"],
+    "lenet-mnist-50": [
+        *["train", "lenet", "--data", "mnist", "--batch-size", "250", "--epochs", "50"],
+        *["--lr", "0.1", *ONE_CYCLE],
+    ],
+    "convnet-cifar10": [
+        *["train", "INPUT -> [CONV -> BN -> RELU -> POOL]*3 -> FC", "--data", "cifar10"],
+        *["--batch-size", "100", "--epochs", "10", "--lr", "0.05", *ONE_CYCLE],
+    ],
 }
 LAST_LINE = re.compile(r"test accuracy ([\d.]+) % \(([\d,]+) images\)")
 EPOCH_SECONDS = re.compile(r"^epoch .* ([\d.]+) s, ", re.M)
@@ -39,7 +50,7 @@ def run(name: str, seed: int) -> dict[str, Any]:
     training = sum(float(s) for s in EPOCH_SECONDS.findall(done.stdout))
     return {
         "name": name,
-        "command": "tinygrad-cv " + " ".join(RUNS[name]),
+        "command": "tinygrad-cv " + shlex.join(RUNS[name]),
         "seed": seed,
         "accuracy": float(found[1]),
         "images": int(found[2].replace(",", "")),

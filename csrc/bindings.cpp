@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "bindings/array.h"
+#include "engine/shortcut.h"
 #include "simd/dispatch.h"
 
 PYBIND11_MODULE(_core, m) {
@@ -23,8 +24,10 @@ PYBIND11_MODULE(_core, m) {
     bind_runtime(m);
     bind_matmul(m);
     bind_distance(m);
+    bind_nearest(m);
     bind_conv(m);
     bind_pool(m);
+    bind_shortcuts(m);
     bind_elementwise(m);
     bind_norm(m);
     bind_loss(m);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import tinygrad_cv.utils.data
+from tinygrad_cv.autograd.functional import jacobian, vhp
 from tinygrad_cv.utils.data import DataLoader
 
 import tinygrad_cv as tg
@@ -21,6 +22,10 @@ def test_derivatives_are_found_under_both_names():
     assert tg.autograd.grad is tg.grad
     assert tg.autograd.jacobian is tg.jacobian
     assert checkpoint is tg.checkpoint
+    assert jacobian is tg.autograd.functional.jacobian is tg.jacobian
+    assert vhp(lambda x: (x**3).sum(), tg.tensor([2.0]), tg.tensor([5.0]))[1].tolist() == [60]
+    assert tg.autograd.gradcheck is tg.testing.gradcheck
+    assert tg.autograd.gradgradcheck is tg.testing.gradgradcheck
 
 
 def test_autograd_backward_adds_up_over_tensors():

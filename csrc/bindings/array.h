@@ -1,5 +1,5 @@
 // NumPy arrays at the border: views of arguments without copy or cast, and outputs from the pool.
-// Only the files of csrc/bindings and bindings.cpp include pybind11.
+// Only the files of csrc/bindings, csrc/engine and bindings.cpp include pybind11.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -27,6 +27,7 @@ void bind_elementwise(py::module_& m);
 void bind_norm(py::module_& m);
 void bind_loss(py::module_& m);
 void bind_optim(py::module_& m);
+void bind_nearest(py::module_& m);
 
 template <class T>
 constexpr const char* type_name = "?";

@@ -39,17 +39,23 @@ Buffer<int64_t> term_offsets(const ConvPlan& plan, int64_t channels, bool packed
     return offsets;
 }
 
-bool is_winograd(ConvAlgo algo) {
-    return algo == ConvAlgo::winograd4 || algo == ConvAlgo::winograd2;
+const ConvWinogradKernels& winograd_kernels(ConvAlgo algo) {
+    return algo == ConvAlgo::winograd4   ? TG_PICK(conv_winograd4)
+           : algo == ConvAlgo::winograd2 ? TG_PICK(conv_winograd2)
+                                         : TG_PICK(conv_winograd5x5);
+}
+const ConvWinogradGradKernels& winograd_grad_kernels(ConvAlgo algo) {
+    return algo == ConvAlgo::winograd4   ? TG_PICK(conv_winograd_grad4)
+           : algo == ConvAlgo::winograd2 ? TG_PICK(conv_winograd_grad2)
+                                         : TG_PICK(conv_winograd_grad5x5);
 }
 
 void run_winograd(const ConvPlan& plan, const float* x, const float* w, const ConvWeights& from,
                   int64_t group_step, const float* bias, bool relu, float* y) {
-    const bool four = plan.algo == ConvAlgo::winograd4;
-    const ConvWinogradKernels& kernels = four ? TG_PICK(conv_winograd4) : TG_PICK(conv_winograd2);
     const Buffer<float> shared = make_buffer<float>(plan.shared);
     const Buffer<float> scratch = make_buffer<float>(plan.scratch * plan.team);
-    kernels.forward(plan, from, group_step, x, w, bias, relu, y, shared.get(), scratch.get());
+    winograd_kernels(plan.algo).forward(plan, from, group_step, x, w, bias, relu, y, shared.get(),
+                                        scratch.get());
 }
 
 template <class T>
@@ -117,8 +123,9 @@ void conv2d_backward_input(const Conv2dShape& g, const ConvPlan& plan, const T* 
     if (g.N == 0) return;
     const int64_t taps = g.R * g.S, c_group = g.C / g.groups, k_group = g.K / g.groups;
     if (plan.flipped) {
-        const ConvWeights from = {c_group, k_group, taps, taps, c_group * taps, -1};
-        run_forward<T>(plan, gy, w + taps - 1, from, k_group * c_group * taps, nullptr, false, gx);
+        const int64_t first = plan.transposed ? 0 : taps - 1, inner = plan.transposed ? 1 : -1;
+        const ConvWeights from = {c_group, k_group, taps, taps, c_group * taps, inner};
+        run_forward<T>(plan, gy, w + first, from, k_group * c_group * taps, nullptr, false, gx);
         return;
     }
     const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
@@ -150,12 +157,10 @@ void conv2d_backward_weight(const Conv2dShape& g, const ConvPlan& plan, const T*
     const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
     if constexpr (sizeof(T) == sizeof(float)) {
         if (is_winograd(plan.algo)) {
-            const ConvWinogradGradKernels& kernels = plan.algo == ConvAlgo::winograd4
-                                                         ? TG_PICK(conv_winograd_grad4)
-                                                         : TG_PICK(conv_winograd_grad2);
             const Buffer<float> partial = make_buffer<float>(plan.partial);
             const Buffer<float> shared = make_buffer<float>(plan.shared);
-            kernels.backward_weight(plan, x, gy, gw, partial.get(), shared.get(), scratch.get());
+            winograd_grad_kernels(plan.algo).backward_weight(plan, x, gy, gw, partial.get(),
+                                                             shared.get(), scratch.get());
             return;
         }
     }

@@ -31,11 +31,21 @@ enum class ConvPass : int { forward, backward_input, backward_weight };
 // channels: output channels in the lanes, neighbouring pixels as the rows of a tile.
 // gemm: the tiles of direct over pixels packed tap by tap (no waste on narrow maps); for the gradients,
 //   products of whole rows: scattered into padded planes (input), summed over pixels (weight).
-// winograd4, winograd2: F(4x4, 3x3) and F(2x2, 3x3), float32 only.
+// winograd4, winograd2, winograd5x5: F(4x4, 3x3), F(2x2, 3x3) and F(2x2, 5x5), float32 only.
 // depthwise: one kernel for each channel, 3 x 3 or 5 x 5, stride 1 or 2.
-enum class ConvAlgo : int { automatic, direct, channels, gemm, depthwise, winograd2, winograd4 };
-constexpr int kConvAlgos = 7;
+enum class ConvAlgo : int {
+    automatic,
+    direct,
+    channels,
+    gemm,
+    depthwise,
+    winograd2,
+    winograd4,
+    winograd5x5
+};
+constexpr int kConvAlgos = 8;
 const char* conv_algo_name(ConvAlgo algo) noexcept;
+bool is_winograd(ConvAlgo algo) noexcept;
 
 struct ConvOptions {
     ConvAlgo forced = ConvAlgo::automatic;
@@ -50,6 +60,8 @@ struct ConvPlan {
     const char* why;
     int team;
     bool flipped;        // backward_input as the forward pass of `conv` over gy, weights flipped
+    bool transposed;     // besides: by the transpose of Winograd, weights as they are
+    bool swapped;        // sums have rows of input channels (Winograd gradient)
     Conv2dShape conv;    // the convolution that the kernel computes
     Conv2dShape run;     // the pixels that its panels hold: conv, or for Winograd its tiles, as the
                          // pixels of a kernel as large as a tile's inputs and as wide a stride
@@ -148,8 +160,10 @@ struct ConvWinogradGradKernels {
 };
 TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad4)
 TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad2)
+TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad5x5)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd4)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd2)
+TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd5x5)
 TG_DECLARE_TABLE(ConvTileKernels<float>, conv_tile_f32)
 TG_DECLARE_TABLE(ConvTileKernels<double>, conv_tile_f64)
 TG_DECLARE_TABLE(ConvDepthwiseKernels<float>, conv_depthwise_f32)

@@ -105,30 +105,54 @@ void lay_gemm(ConvPlan& p, int64_t elem, const Machine& m) {
     split_channels(p, ceil_div(all, p.pixels) * g.groups, m);
 }
 
+int64_t tile_outputs(ConvAlgo algo) { return algo == ConvAlgo::winograd4 ? 4 : 2; }
+
 // Tiles of outputs as pixels of a convolution that reads a tile's inputs.
-Conv2dShape tile_shape(const Conv2dShape& g, int64_t m) {
+Conv2dShape tile_shape(const Conv2dShape& g, ConvAlgo algo) {
+    const int64_t m = tile_outputs(algo);
     Conv2dShape t = g;
-    t.R = t.S = m + 2;
+    t.R = t.S = m + g.R - 1;
     t.sh = t.sw = m;
     t.P = ceil_div(g.P, m);
     t.Q = ceil_div(g.Q, m);
     return t;
 }
 
+// The same for tiles of the gradient that `g`, a flipped convolution, reads.
+Conv2dShape gradient_tile_shape(const Conv2dShape& g, ConvAlgo algo) {
+    Conv2dShape t = tile_shape(g, algo);
+    t.R = t.S = t.sh;
+    t.P = ceil_div(g.H, t.sh);
+    t.Q = ceil_div(g.W, t.sw);
+    return t;
+}
+
 // Elements of the transposed padded rows of `rows` rows of tiles, `lanes` channels wide.
 int64_t turned_rows(const Conv2dShape& tiles, int64_t rows, int64_t lanes) {
-    return (std::min(rows, tiles.P) * tiles.sh + 2) * (tiles.Q * tiles.sw + 2) * lanes;
+    const int64_t halo = tiles.R - tiles.sh;
+    return (std::min(rows, tiles.P) * tiles.sh + halo) * (tiles.Q * tiles.sw + halo) * lanes;
+}
+
+int64_t winograd_points(const Conv2dShape& g, ConvAlgo algo) {
+    const int64_t side = tile_outputs(algo) + g.R - 1;
+    return side * side;
+}
+
+// Whether a panel of U and a few tiles' X fit a share of L2, elements `l2`.
+bool winograd_by_blocks(const ConvPlan& p, int64_t l2) {
+    const int64_t c_group = p.conv.C / p.conv.groups, points = winograd_points(p.conv, p.algo);
+    return points * (c_group * p.panel + 2 * p.tile_mr * round_up(c_group, p.panel / 2)) <= l2;
 }
 
 void lay_winograd(ConvPlan& p, const Machine& m) {
-    const int64_t side = p.algo == ConvAlgo::winograd4 ? 6 : 4, points = side * side;
-    p.run = tile_shape(p.conv, side - 2);
+    p.run = p.transposed ? gradient_tile_shape(p.conv, p.algo) : tile_shape(p.conv, p.algo);
     const Conv2dShape& g = p.run;
+    const int64_t points = winograd_points(p.conv, p.algo);
     const int64_t lanes = p.panel / 2, all = g.N * g.P, c_group = g.C / g.groups;
     const int64_t columns = round_up(c_group, lanes), l2 = m.l2 / 4;
     const int64_t panels = ceil_div(g.K / g.groups, p.panel);
     const int64_t u_panel = points * c_group * p.panel;
-    const bool blocks = u_panel + 2 * p.tile_mr * points * columns <= l2;
+    const bool blocks = winograd_by_blocks(p, l2);
     int64_t rows;
     if (blocks) {
         // X of a block beside one panel of U in L2, not more than some 60 tiles.
@@ -138,10 +162,15 @@ void lay_winograd(ConvPlan& p, const Machine& m) {
         constexpr int64_t kShared = int64_t(4) << 20;  // elements of X of a chunk, 16 MB; M in L2
         rows = std::min(kShared / (points * columns), l2 * 3 / 10 / (points * p.panel)) / g.Q;
     }
-    p.rows = ceil_div(all, ceil_div(all, std::clamp<int64_t>(rows, 1, all)));
+    // The tiles of an image overlap when transposed: none may be cut.
+    const int64_t unit = p.transposed ? g.P : 1, units = all / unit;
+    rows = ceil_div(units, ceil_div(units, std::clamp<int64_t>(rows / unit, 1, units)));
+    p.rows = rows * unit;
     p.pixels = p.rows * g.Q;
-    const int64_t lines =
-        std::max(turned_rows(g, p.rows, lanes), p.rows * g.sh * p.conv.Q * p.panel);
+    const int64_t halo = p.conv.R - 1;
+    const int64_t out = p.transposed ? (g.P * g.sh + halo) * (g.Q * g.sw + halo)
+                                     : p.rows * g.sh * p.conv.Q;  // pixels
+    const int64_t lines = std::max(turned_rows(g, p.rows, lanes), out * p.panel);
     if (blocks) {
         p.shared = g.groups * panels * u_panel;
         p.scratch = points * (p.pixels * columns + lanes) + points * p.pixels * p.panel + lines;
@@ -221,18 +250,20 @@ void lay_depthwise_gather(ConvPlan& p) {
 
 // As in lay_dot, threads may not matter here.
 void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
-    const int64_t side = p.algo == ConvAlgo::winograd4 ? 6 : 4, points = side * side;
-    p.run = tile_shape(p.conv, side - 2);
+    p.run = tile_shape(p.conv, p.algo);
     const Conv2dShape& g = p.run;
+    const int64_t points = winograd_points(p.conv, p.algo);
     const int64_t lanes = p.panel / 2, all = g.N * g.P * g.Q, k_group = g.K / g.groups;
-    const int64_t columns = round_up(g.C / g.groups, lanes);
+    const int64_t c_group = g.C / g.groups;
+    const int64_t c_columns = round_up(c_group, lanes), k_columns = round_up(k_group, lanes);
     // Rows of an odd number of vectors: a power of two would map a column to a few sets of L1.
     const auto odd = [&](int64_t n) { return (ceil_div(n, lanes) | 1) * lanes; };
-    p.x_step = odd(columns);
+    p.x_step = odd(c_columns);
     p.y_step = odd(k_group);
-    const int64_t tile = points * (p.x_step + p.y_step), sums = points * k_group * columns;
+    const int64_t tile = points * (p.x_step + p.y_step), sums = points * k_group * c_columns;
     const int64_t lines = turned_rows(g, 62 / g.Q + 2, lanes);  // rows that 64 tiles touch
     const bool apart = sums * 4 <= m.l2;
+    p.swapped = apart && c_group * k_columns < k_group * c_columns;
     p.pixels = std::min<int64_t>(64, all);
     if (apart) {
         p.pixels = std::clamp<int64_t>(m.l2 / 2 / 4 / tile, 16, p.pixels < 16 ? 16 : p.pixels);
@@ -249,7 +280,7 @@ void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
         p.shared = tile * p.rows;
         p.scratch = round_up(lines, 64);
         if (blocks) {  // of channels, whose sums at all points fill some 60 % of L2
-            p.channels = std::min<int64_t>(columns, 4 * lanes);
+            p.channels = std::min<int64_t>(c_columns, 4 * lanes);
             p.k_splits =
                 ceil_div(k_group, std::max<int64_t>(m.l2 * 3 / 20 / (points * p.channels), 8));
             const int64_t block = points * ceil_div(k_group, p.k_splits) * p.channels;
@@ -258,7 +289,7 @@ void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
             return;
         }
     }
-    p.partial = p.chunks * g.groups * sums;
+    p.partial = p.chunks * g.groups * (p.swapped ? points * c_group * k_columns : sums);
 }
 
 // The share of a direct tile's lanes that fall behind the row's end, against what packing costs.
@@ -268,12 +299,6 @@ bool direct_pays(const ConvPlan& p) {
     const int64_t lanes = p.panel / 2;
     const double waste = double(round_up(g.Q, lanes)) / double(g.Q);
     return waste <= 1.0 + 4.0 / double(g.K / g.groups);
-}
-
-// Winograd wins where the sums over channels are long enough to pay for the transforms.
-bool winograd_pays(const ConvPlan& p) {
-    const Conv2dShape& g = p.conv;
-    return std::min(g.C, g.K) / g.groups >= 16 && g.P * g.Q >= 16;
 }
 
 // Output channels fill their vectors better than the columns of a row would, or the rows of a direct
@@ -286,18 +311,41 @@ bool channels_pay(const ConvPlan& p, int64_t elem) {
     return waste <= 1.1 && g.R * g.S > 1 && (aliased || !direct_pays(p));
 }
 
-bool winograd_fits(const Conv2dShape& g, int64_t elem) {
-    return g.R == 3 && g.S == 3 && g.sh * g.sw * g.dh * g.dw == 1 && elem == 4;
+bool winograd_fits(const Conv2dShape& g, int64_t elem, int64_t kernel) {
+    return g.R == kernel && g.S == kernel && g.sh * g.sw * g.dh * g.dw == 1 && elem == 4;
 }
 
-constexpr const char* kWinograd = "3 x 3, stride 1, float32, at least 16 channels on both sides";
+// The best Winograd for g, or automatic. It wins where the sums over channels are long enough to pay
+// for the transforms.
+ConvAlgo best_winograd(const Conv2dShape& g, int64_t elem, const ConvOptions& o) {
+    const int64_t least = std::min(g.C, g.K) / g.groups, most = std::max(g.C, g.K) / g.groups;
+    if (o.exact || g.P * g.Q < 16 || most < 16) return ConvAlgo::automatic;
+    return winograd_fits(g, elem, 3) && least >= 16  ? ConvAlgo::winograd4
+           : winograd_fits(g, elem, 5) && least >= 6 ? ConvAlgo::winograd5x5
+                                                     : ConvAlgo::automatic;
+}
+
+// Sets algo and why, and returns true, where Winograd serves and pays.
+bool choose_winograd(ConvPlan& p, int64_t elem, const ConvOptions& o) {
+    const ConvAlgo best = best_winograd(p.conv, elem, o);
+    if (best == ConvAlgo::automatic) return false;
+    p.algo = best;
+    p.why = best == ConvAlgo::winograd4
+                ? "3 x 3, stride 1, float32, at least 16 channels on both sides"
+                : "5 x 5, stride 1, float32, at least 6 channels, 16 on one side";
+    return true;
+}
+
 constexpr const char* kDepthwise = "one kernel for each channel, 3 x 3 or 5 x 5";
 
 // Why the forced algorithm cannot serve, so that the best other one must; null if it can.
 const char* refusal(const Conv2dShape& g, ConvPass pass, int64_t elem, const ConvOptions& o) {
-    const bool winograd = o.forced == ConvAlgo::winograd2 || o.forced == ConvAlgo::winograd4;
-    if (winograd && (o.exact || !winograd_fits(g, elem))) {
-        return "winograd serves 3 x 3, stride 1, no dilation, float32, not exact; chosen instead";
+    const bool five = o.forced == ConvAlgo::winograd5x5;
+    if (is_winograd(o.forced) && (o.exact || !winograd_fits(g, elem, five ? 5 : 3))) {
+        return five ? "winograd5x5 serves 5 x 5, stride 1, no dilation, float32, not exact; "
+                      "chosen instead"
+                    : "winograd serves 3 x 3, stride 1, no dilation, float32, not exact; "
+                      "chosen instead";
     }
     if (o.forced == ConvAlgo::depthwise && !depthwise_fits(g)) {
         return "depthwise serves one kernel for each channel, 3 x 3 or 5 x 5; chosen instead";
@@ -326,10 +374,8 @@ void plan_backward_weight(ConvPlan& p, int64_t elem, const Machine& m, const Con
     choose(p, ConvPass::backward_weight, elem, o, [&] {
         p.algo = ConvAlgo::gemm;
         p.why = "products of gradient rows and input rows, summed over pixels";
-        if (winograd_fits(p.conv, elem) && !o.exact && winograd_pays(p)) {
-            p.algo = ConvAlgo::winograd4;
-            p.why = kWinograd;
-        } else if (depthwise_fits(p.conv)) {
+        if (choose_winograd(p, elem, o)) return;
+        if (depthwise_fits(p.conv)) {
             p.algo = ConvAlgo::depthwise;
             p.why = kDepthwise;
         }
@@ -345,10 +391,8 @@ void plan_backward_weight(ConvPlan& p, int64_t elem, const Machine& m, const Con
 }
 
 void best_forward(ConvPlan& p, int64_t elem, const ConvOptions& o) {
-    if (winograd_fits(p.conv, elem) && !o.exact && winograd_pays(p)) {
-        p.algo = ConvAlgo::winograd4;
-        p.why = kWinograd;
-    } else if (depthwise_fits(p.conv)) {
+    if (choose_winograd(p, elem, o)) return;
+    if (depthwise_fits(p.conv)) {
         p.algo = ConvAlgo::depthwise;
         p.why = kDepthwise;
     } else if (channels_pay(p, elem)) {
@@ -364,8 +408,7 @@ void best_forward(ConvPlan& p, int64_t elem, const ConvOptions& o) {
 }
 
 // The forward convolution p.conv.
-void plan_forward(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions& o) {
-    choose(p, ConvPass::forward, elem, o, [&] { best_forward(p, elem, o); });
+void lay_forward(ConvPlan& p, int64_t elem, const Machine& m) {
     switch (p.algo) {
         case ConvAlgo::direct:
             return lay_direct(p, elem, m);
@@ -375,10 +418,19 @@ void plan_forward(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions
             return lay_depthwise(p, elem, m);
         case ConvAlgo::winograd2:
         case ConvAlgo::winograd4:
+        case ConvAlgo::winograd5x5:
             return lay_winograd(p, m);
         default:
             return lay_gemm(p, elem, m);
     }
+}
+
+// Far fewer tiles of the gradient than of gx, and those of an image fit a block.
+bool transposed_pays(const ConvPlan& p, const Machine& m) {
+    const Conv2dShape flipped = tile_shape(p.conv, p.algo);
+    const Conv2dShape gradient = gradient_tile_shape(p.conv, p.algo);
+    const int64_t tiles = gradient.P * gradient.Q;
+    return 4 * flipped.P * flipped.Q >= 5 * tiles && tiles <= 64 && winograd_by_blocks(p, m.l2 / 4);
 }
 
 // As the forward pass of flipped weights where that serves; else gathered (depthwise) or scattered.
@@ -394,8 +446,8 @@ void plan_backward_input(ConvPlan& p, int64_t elem, const Machine& m, const Conv
     // The flipped pass computes every pixel of gx in full, also where the kernel only reaches zeros;
     // scattering does not, but pays for its additions when K is small.
     const double waste = double(g.H * g.W) / double(g.P * g.Q);
-    const bool winograd = winograd_fits(g, elem) && !o.exact;
-    const bool wasteful = waste > 1.0 + 24.0 / double(g.K / g.groups) && !winograd;
+    const bool wasteful = waste > 1.0 + 24.0 / double(g.K / g.groups) &&
+                          best_winograd(f, elem, o) == ConvAlgo::automatic;
     if (!can_flip || (wasteful && automatic)) {
         p.algo = ConvAlgo::gemm;
         p.why = can_flip ? "little padding: products scattered into planes"
@@ -405,7 +457,9 @@ void plan_backward_input(ConvPlan& p, int64_t elem, const Machine& m, const Conv
     p.flipped = true;
     p.conv = p.run = f;
     p.depth = f.C / f.groups * f.R * f.S;
-    plan_forward(p, elem, m, o);
+    choose(p, ConvPass::forward, elem, o, [&] { best_forward(p, elem, o); });
+    if (is_winograd(p.algo)) p.transposed = transposed_pays(p, m);
+    lay_forward(p, elem, m);
 }
 
 }  // namespace
@@ -426,8 +480,15 @@ const char* conv_algo_name(ConvAlgo algo) noexcept {
             return "winograd2";
         case ConvAlgo::winograd4:
             return "winograd4";
+        case ConvAlgo::winograd5x5:
+            return "winograd5x5";
     }
     return "unknown";
+}
+
+bool is_winograd(ConvAlgo algo) noexcept {
+    return algo == ConvAlgo::winograd2 || algo == ConvAlgo::winograd4 ||
+           algo == ConvAlgo::winograd5x5;
 }
 
 ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Machine& m,
@@ -448,7 +509,8 @@ ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Ma
         return p;
     }
     if (pass == ConvPass::forward) {
-        plan_forward(p, elem, m, options);
+        choose(p, pass, elem, options, [&] { best_forward(p, elem, options); });
+        lay_forward(p, elem, m);
     } else if (pass == ConvPass::backward_input) {
         plan_backward_input(p, elem, m, options);
     } else {

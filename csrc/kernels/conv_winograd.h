@@ -1,6 +1,6 @@
-// The transforms of Winograd convolution F(M x M, 3 x 3): 2-D, with one tile in every lane.
-//   y = A^T [ (G w G^T) . (B^T x B) ] A     x: (M+2) x (M+2) inputs, y: M x M outputs of a tile
-// M = 4: points 0, 1, -1, 2, -2, infinity; M = 2: points 0, 1, -1, infinity.
+// The transforms of Winograd convolution F(M x M, R x R): 2-D, with one tile in every lane.
+//   y = A^T [ (G w G^T) . (B^T x B) ] A     x: (M+R-1)^2 inputs, y: M x M outputs of a tile
+// The gradient of the weights, F(R x R, M x M), has a tile of the gradient in the kernel's place.
 // After Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.
 #pragma once
 
@@ -9,14 +9,20 @@
 namespace tinygrad_cv {
 namespace TG_ISA {
 
-template <int M>
-struct Winograd;
+// Transposed in x, it is the gradient of the input, tiles overlapping by R - 1:
+//   gx += B [ (G w G^T) . (A gy A^T) ] B^T
+
+// The one-dimensional transforms for as many points as a tile has inputs on a side:
+//   input: B^T d.  input_back: B t.
+//   evaluate: A w, N values as a polynomial's coefficients at the points.  spread: G w, scaled besides.
+//   gather: A^T m, N values from the points.
+template <int Side>
+struct WinogradPoints;
 
 template <>
-struct Winograd<4> {
-    static constexpr int kSide = 6;
+struct WinogradPoints<6> {  // 0, 1, -1, 2, -2, infinity
     template <class V>
-    __attribute__((always_inline)) static void input(const V (&d)[6], V (&t)[6]) {  // B^T d
+    __attribute__((always_inline)) static void input(const V (&d)[6], V (&t)[6]) {
         const V a = d[4] - 4 * d[2], b = d[3] - 4 * d[1], c = d[4] - d[2], e = 2 * (d[3] - d[1]);
         t[0] = 4 * d[0] - 5 * d[2] + d[4];
         t[1] = a + b;
@@ -26,47 +32,51 @@ struct Winograd<4> {
         t[5] = 4 * d[1] - 5 * d[3] + d[5];
     }
     template <class V>
-    __attribute__((always_inline)) static void kernel(const V (&w)[3], V (&t)[6]) {  // G w
-        const V even = w[0] + w[2], far = w[0] + 4 * w[2];
-        t[0] = 0.25f * w[0];
-        t[1] = (-1.0f / 6) * (even + w[1]);
-        t[2] = (-1.0f / 6) * (even - w[1]);
-        t[3] = (1.0f / 24) * (far + 2 * w[1]);
-        t[4] = (1.0f / 24) * (far - 2 * w[1]);
-        t[5] = w[2];
+    __attribute__((always_inline)) static void input_back(const V (&t)[6], V (&d)[6]) {
+        const V p = t[1] + t[2], q = t[1] - t[2], r = t[3] + t[4], s = t[3] - t[4];
+        d[0] = 4 * t[0];
+        d[1] = 4 * (t[5] - q) - 2 * s;
+        d[2] = -5 * t[0] - 4 * p - r;
+        d[3] = q + 2 * s - 5 * t[5];
+        d[4] = t[0] + p + r;
+        d[5] = t[5];
     }
-    template <class V>
-    __attribute__((always_inline)) static void output(const V (&m)[6], V (&y)[4]) {  // A^T m
+    template <class V, int N>
+    __attribute__((always_inline)) static void evaluate(const V (&w)[N], V (&t)[6]) {
+        static_assert(N >= 2 && N <= 5, "");
+        V even = w[0], odd = w[1], far = w[0], side = 2 * w[1];
+        if constexpr (N > 2) even += w[2], far += 4 * w[2];
+        if constexpr (N > 3) odd += w[3], side += 8 * w[3];
+        if constexpr (N > 4) even += w[4], far += 16 * w[4];
+        t[0] = w[0];
+        t[1] = even + odd;
+        t[2] = even - odd;
+        t[3] = far + side;
+        t[4] = far - side;
+        t[5] = w[N - 1];
+    }
+    template <class V, int N>
+    __attribute__((always_inline)) static void spread(const V (&w)[N], V (&t)[6]) {
+        constexpr float kScale[6] = {0.25f, -1.0f / 6, -1.0f / 6, 1.0f / 24, 1.0f / 24, 1};
+        evaluate(w, t);
+        TG_UNROLL
+        for (int i = 0; i < 5; ++i) t[i] *= kScale[i];
+    }
+    template <class V, int N>
+    __attribute__((always_inline)) static void gather(const V (&m)[6], V (&y)[N]) {
+        static_assert(N >= 2 && N <= 5, "");
         const V p = m[1] + m[2], q = m[1] - m[2], r = m[3] + m[4], s = m[3] - m[4];
         y[0] = m[0] + p + r;
         y[1] = q + 2 * s;
-        y[2] = p + 4 * r;
-        y[3] = q + 8 * s + m[5];
-    }
-    // F(3 x 3, 4 x 4), the gradient of the weights: gradient tiles in the place of the kernel.
-    template <class V>
-    __attribute__((always_inline)) static void gradient(const V (&g)[4], V (&t)[6]) {
-        const V even = g[0] + g[2], odd = g[1] + g[3];
-        const V far = g[0] + 4 * g[2], side = 2 * g[1] + 8 * g[3];
-        t[0] = 0.25f * g[0];
-        t[1] = (-1.0f / 6) * (even + odd);
-        t[2] = (-1.0f / 6) * (even - odd);
-        t[3] = (1.0f / 24) * (far + side);
-        t[4] = (1.0f / 24) * (far - side);
-        t[5] = g[3];
-    }
-    template <class V>
-    __attribute__((always_inline)) static void weight(const V (&m)[6], V (&w)[3]) {
-        const V p = m[1] + m[2], r = m[3] + m[4];
-        w[0] = m[0] + p + r;
-        w[1] = m[1] - m[2] + 2 * (m[3] - m[4]);
-        w[2] = p + 4 * r + m[5];
+        if constexpr (N > 2) y[2] = p + 4 * r;
+        if constexpr (N > 3) y[3] = q + 8 * s;
+        if constexpr (N > 4) y[4] = p + 16 * r;
+        y[N - 1] += m[5];
     }
 };
 
 template <>
-struct Winograd<2> {
-    static constexpr int kSide = 4;
+struct WinogradPoints<4> {  // 0, 1, -1, infinity
     template <class V>
     __attribute__((always_inline)) static void input(const V (&d)[4], V (&t)[4]) {
         t[0] = d[0] - d[2];
@@ -75,31 +85,42 @@ struct Winograd<2> {
         t[3] = d[1] - d[3];
     }
     template <class V>
-    __attribute__((always_inline)) static void kernel(const V (&w)[3], V (&t)[4]) {
-        const V even = w[0] + w[2];
+    __attribute__((always_inline)) static void input_back(const V (&t)[4], V (&d)[4]) {
+        d[0] = t[0];
+        d[1] = t[1] - t[2] + t[3];
+        d[2] = t[1] + t[2] - t[0];
+        d[3] = -t[3];
+    }
+    template <class V, int N>
+    __attribute__((always_inline)) static void evaluate(const V (&w)[N], V (&t)[4]) {
+        static_assert(N == 2 || N == 3, "");
+        V even = w[0];
+        if constexpr (N > 2) even += w[2];
         t[0] = w[0];
-        t[1] = 0.5f * (even + w[1]);
-        t[2] = 0.5f * (even - w[1]);
-        t[3] = w[2];
+        t[1] = even + w[1];
+        t[2] = even - w[1];
+        t[3] = -w[N - 1];
     }
-    template <class V>
-    __attribute__((always_inline)) static void output(const V (&m)[4], V (&y)[2]) {
+    template <class V, int N>
+    __attribute__((always_inline)) static void spread(const V (&w)[N], V (&t)[4]) {
+        evaluate(w, t);
+        t[1] *= 0.5f;
+        t[2] *= 0.5f;
+        t[3] = w[N - 1];
+    }
+    template <class V, int N>
+    __attribute__((always_inline)) static void gather(const V (&m)[4], V (&y)[N]) {
+        static_assert(N == 2 || N == 3, "");
         y[0] = m[0] + m[1] + m[2];
-        y[1] = m[1] - m[2] - m[3];
+        y[1] = m[1] - m[2];
+        if constexpr (N > 2) y[2] = m[1] + m[2];
+        y[N - 1] -= m[3];
     }
-    template <class V>
-    __attribute__((always_inline)) static void gradient(const V (&g)[2], V (&t)[4]) {
-        t[0] = g[0];
-        t[1] = 0.5f * (g[0] + g[1]);
-        t[2] = 0.5f * (g[0] - g[1]);
-        t[3] = g[1];
-    }
-    template <class V>
-    __attribute__((always_inline)) static void weight(const V (&m)[4], V (&w)[3]) {
-        w[0] = m[0] + m[1] + m[2];
-        w[1] = m[1] - m[2];
-        w[2] = m[1] + m[2] - m[3];
-    }
+};
+
+template <int M, int R>
+struct Winograd : WinogradPoints<M + R - 1> {
+    static constexpr int kOut = M, kKernel = R, kSide = M + R - 1, kPoints = kSide * kSide;
 };
 
 }  // namespace TG_ISA

@@ -1,4 +1,5 @@
-// Gradient of the weights by Winograd F(3x3, 4x4) and F(3x3, 2x2), float32, stride 1, no dilation:
+// Gradient of the weights by Winograd F(3x3, 4x4), F(3x3, 2x2) and F(5x5, 2x2), float32, stride 1,
+// no dilation:
 //   gw = A^T [ sum over tiles (G gy G^T) (B^T x B) ] A, the forward transforms transposed.
 //
 //   The transformed tiles lie as the matrix product wants them, X[xi][tile][c] and Y[xi][tile][k].
@@ -74,16 +75,17 @@ void point_product(int64_t rows, int64_t columns, int64_t tile_mr, int64_t tiles
     }
 }
 
-// gw of one output channel and `channels` input channels from the sums of all chunks, in their order.
-template <int M>
+// The taps of one row of `channels` sums from the sums of all chunks, in their order; those of
+// channel j go to gw + j * gw_step.
+template <class W>
 void finish_row(int64_t channels, int64_t chunks, const float* sums, int64_t chunk_step,
-                int64_t xi_step, float* gw) noexcept {
-    constexpr int A = Winograd<M>::kSide;
+                int64_t xi_step, float* gw, int64_t gw_step) noexcept {
+    constexpr int A = W::kSide, R = W::kKernel, T = R * R;
     for (int64_t c = 0; c < channels; c += L) {
-        F half[3][A];
+        F half[R][A];
         TG_UNROLL
         for (int s = 0; s < A; ++s) {
-            F d[A], t[3];
+            F d[A], t[R];
             TG_UNROLL
             for (int r = 0; r < A; ++r) d[r] = load(sums + (r * A + s) * xi_step + c);
             for (int64_t chunk = 1; chunk < chunks; ++chunk) {
@@ -92,74 +94,89 @@ void finish_row(int64_t channels, int64_t chunks, const float* sums, int64_t chu
                     d[r] += load(sums + chunk * chunk_step + (r * A + s) * xi_step + c);
                 }
             }
-            Winograd<M>::weight(d, t);
+            W::gather(d, t);
             TG_UNROLL
-            for (int r = 0; r < 3; ++r) half[r][s] = t[r];
+            for (int r = 0; r < R; ++r) half[r][s] = t[r];
         }
-        float taps[9][L];
+        float taps[T][L];
         TG_UNROLL
-        for (int r = 0; r < 3; ++r) {
-            F t[3];
-            Winograd<M>::weight(half[r], t);
+        for (int r = 0; r < R; ++r) {
+            F t[R];
+            W::gather(half[r], t);
             TG_UNROLL
-            for (int s = 0; s < 3; ++s) store(taps[r * 3 + s], t[s]);
+            for (int s = 0; s < R; ++s) store(taps[r * R + s], t[s]);
         }
         for (int64_t j = 0; j < smaller(L, channels - c); ++j) {
-            for (int t = 0; t < 9; ++t) gw[(c + j) * 9 + t] = taps[t][j];
+            for (int t = 0; t < T; ++t) gw[(c + j) * gw_step + t] = taps[t][j];
         }
     }
 }
 
-// Sizes shared by the steps below: elements from tile to tile and from point to point.
+// Sizes shared by the steps below: elements from tile to tile and from point to point. Sums are rows
+// of output channels by input channels, or the other way round where that fills vectors better.
 struct Layout {
-    int64_t c_group, k_group, columns, ldx, ldy, x_xi, y_xi, sums;
+    int64_t c_group, k_group, c_blocks, k_blocks;
+    int64_t rows, columns;  // of the sums at one point; columns: whole vectors
+    int64_t ldx, ldy, x_xi, y_xi, sums;
 };
 Layout layout(const ConvPlan& plan, int64_t tiles) {
     const Conv2dShape& g = plan.run;
     Layout l;
     l.c_group = g.C / g.groups;
     l.k_group = g.K / g.groups;
-    l.columns = (l.c_group + L - 1) / L * L;
+    l.c_blocks = (l.c_group + L - 1) / L;
+    l.k_blocks = (l.k_group + L - 1) / L;
+    l.rows = plan.swapped ? l.c_group : l.k_group;
+    l.columns = (plan.swapped ? l.k_blocks : l.c_blocks) * L;
     l.ldx = plan.x_step;
     l.ldy = plan.y_step;
     l.x_xi = tiles * l.ldx;
     l.y_xi = tiles * l.ldy;
-    l.sums = l.k_group * l.columns;
+    l.sums = l.rows * l.columns;
     return l;
+}
+
+// All sums of one point over `tiles` tiles.
+void sum_point(const ConvPlan& plan, const Layout& l, int64_t tiles, const float* x, const float* y,
+               bool add, float* sums) noexcept {
+    const float *a = plan.swapped ? x : y, *b = plan.swapped ? y : x;
+    const int64_t lda = plan.swapped ? l.ldx : l.ldy, ldb = plan.swapped ? l.ldy : l.ldx;
+    point_product(l.rows, l.columns, plan.tile_mr, tiles, a, lda, b, ldb, add, sums, l.columns);
 }
 
 // Block `b` of L channels of x, then of the gradient, for tiles [i0, i1) that are tiles
 // [i0 - base, ...) of the buffers.
-template <int M>
+template <class W>
 void transform_channels(const ConvPlan& plan, const Layout& l, const float* x, const float* gy,
                         int64_t group, int64_t b, int64_t i0, int64_t i1, int64_t base,
                         float* lines, float* xt, float* yt) noexcept {
     const Conv2dShape& g = plan.conv;
-    const int64_t x_blocks = l.columns / L;
-    if (b < x_blocks) {
+    if (b < l.c_blocks) {
         const int64_t c = b * L, plane = g.H * g.W;
         const Source from = {
             x + (group * l.c_group + c) * plane, g.C * plane, plane, g.H, g.W, g.ph, g.pw};
-        transform_tiles<M, false>(plan, from, int(smaller(L, l.c_group - c)), i0, i1, l.x_xi, lines,
-                                  [&](int64_t i) { return xt + (i - base) * l.ldx + c; });
+        transform_tiles<W, As::input>(plan, from, int(smaller(L, l.c_group - c)), i0, i1, l.x_xi,
+                                      lines,
+                                      [&](int64_t i) { return xt + (i - base) * l.ldx + c; });
     } else {
-        const int64_t k = (b - x_blocks) * L, plane = g.P * g.Q;
+        const int64_t k = (b - l.c_blocks) * L, plane = g.P * g.Q;
         const Source from = {
             gy + (group * l.k_group + k) * plane, g.K * plane, plane, g.P, g.Q, 0, 0};
-        transform_tiles<M, true>(plan, from, int(smaller(L, l.k_group - k)), i0, i1, l.y_xi, lines,
-                                 [&](int64_t i) { return yt + (i - base) * l.ldy + k; });
+        transform_tiles<W, As::kernel>(plan, from, int(smaller(L, l.k_group - k)), i0, i1, l.y_xi,
+                                       lines,
+                                       [&](int64_t i) { return yt + (i - base) * l.ldy + k; });
     }
 }
 
-// partial[chunk][group][xi][k][column]
-template <int M>
+// partial[chunk][group][xi][row][column]
+template <class W>
 void sum_apart(const ConvPlan& plan, const float* x, const float* gy, float* partial,
                float* scratch) noexcept {
-    constexpr int64_t A2 = Winograd<M>::kSide * Winograd<M>::kSide;
+    constexpr int64_t A2 = W::kPoints;
     const Conv2dShape& g = plan.run;
     const Layout l = layout(plan, plan.pixels);
     const int64_t all = g.N * g.P * g.Q, blocks = (all + plan.pixels - 1) / plan.pixels;
-    const int64_t channel_blocks = (l.columns + l.k_group + L - 1) / L;
+    const int64_t channel_blocks = l.c_blocks + l.k_blocks;
     parallel_for_dynamic(plan.chunks * g.groups, plan.team, [&](int64_t job, int thread) {
         const int64_t group = job % g.groups, chunk = job / g.groups;
         float* xt = scratch + thread * plan.scratch;
@@ -170,23 +187,22 @@ void sum_apart(const ConvPlan& plan, const float* x, const float* gy, float* par
         for (int64_t block = first; block < blocks * (chunk + 1) / plan.chunks; ++block) {
             const int64_t i0 = block * plan.pixels, i1 = smaller(all, i0 + plan.pixels);
             for (int64_t b = 0; b < channel_blocks; ++b) {
-                transform_channels<M>(plan, l, x, gy, group, b, i0, i1, i0, lines, xt, yt);
+                transform_channels<W>(plan, l, x, gy, group, b, i0, i1, i0, lines, xt, yt);
             }
             for (int64_t xi = 0; xi < A2; ++xi) {
-                point_product(l.k_group, l.columns, plan.tile_mr, i1 - i0, yt + xi * l.y_xi, l.ldy,
-                              xt + xi * l.x_xi, l.ldx, block > first, sums + xi * l.sums,
-                              l.columns);
+                sum_point(plan, l, i1 - i0, xt + xi * l.x_xi, yt + xi * l.y_xi, block > first,
+                          sums + xi * l.sums);
             }
         }
     });
 }
 
 // All tiles are transformed: a job sums all points of a block of channels and finishes it.
-template <int M>
+template <class W>
 void sum_block(const ConvPlan& plan, const Layout& l, int64_t job, const float* xt, const float* yt,
                float* gw, float* sums) noexcept {
-    constexpr int64_t A2 = Winograd<M>::kSide * Winograd<M>::kSide;
-    constexpr int64_t kTilesInL1 = 96;
+    constexpr int64_t A2 = W::kPoints;
+    constexpr int64_t kTilesInL1 = 96, kTaps = W::kKernel * W::kKernel;
     const int64_t all = plan.rows, ks = plan.k_splits, width = plan.channels;
     const int64_t k0 = tile_start(l.k_group, ks, job % ks);
     const int64_t k1 = tile_start(l.k_group, ks, job % ks + 1), c0 = job / ks * width;
@@ -200,20 +216,20 @@ void sum_block(const ConvPlan& plan, const Layout& l, int64_t job, const float* 
         }
     }
     for (int64_t k = k0; k < k1; ++k) {
-        finish_row<M>(smaller(width, l.c_group - c0), 1, sums + (k - k0) * width, 0, xi_step,
-                      gw + (k * l.c_group + c0) * 9);
+        finish_row<W>(smaller(width, l.c_group - c0), 1, sums + (k - k0) * width, 0, xi_step,
+                      gw + (k * l.c_group + c0) * kTaps, kTaps);
     }
 }
 
-// sums[group][xi][k][column] over plan.rows tiles at a time, or, without `sums`, over all at once.
-template <int M>
+// sums[group][xi][row][column] over plan.rows tiles at a time, or, without `sums`, over all at once.
+template <class W>
 void sum_together(const ConvPlan& plan, const float* x, const float* gy, float* gw, float* sums,
                   float* shared, float* scratch) noexcept {
-    constexpr int64_t A2 = Winograd<M>::kSide * Winograd<M>::kSide;
+    constexpr int64_t A2 = W::kPoints;
     const Conv2dShape& g = plan.run;
     const Layout l = layout(plan, plan.rows);
     const int64_t all = g.N * g.P * g.Q;
-    const int64_t channel_blocks = (l.columns + l.k_group + L - 1) / L;
+    const int64_t channel_blocks = l.c_blocks + l.k_blocks;
     float *xt = shared, *yt = shared + A2 * l.x_xi;
     for (int64_t group = 0; group < g.groups; ++group) {
         for (int64_t i0 = 0; i0 < all; i0 += plan.rows) {
@@ -221,7 +237,7 @@ void sum_together(const ConvPlan& plan, const float* x, const float* gy, float* 
             const int64_t blocks = (i1 - i0 + plan.pixels - 1) / plan.pixels;
             parallel_for_dynamic(channel_blocks * blocks, plan.team, [&](int64_t job, int thread) {
                 const int64_t b = job / blocks, from = i0 + job % blocks * plan.pixels;
-                transform_channels<M>(plan, l, x, gy, group, b, from,
+                transform_channels<W>(plan, l, x, gy, group, b, from,
                                       smaller(i1, from + plan.pixels), i0,
                                       scratch + thread * plan.scratch, xt, yt);
             });
@@ -229,43 +245,49 @@ void sum_together(const ConvPlan& plan, const float* x, const float* gy, float* 
                 const int64_t jobs =
                     plan.k_splits * ((l.columns + plan.channels - 1) / plan.channels);
                 parallel_for_dynamic(jobs, plan.team, [&](int64_t job, int thread) {
-                    sum_block<M>(plan, l, job, xt, yt, gw + group * l.k_group * l.c_group * 9,
+                    sum_block<W>(plan, l, job, xt, yt,
+                                 gw + group * l.k_group * l.c_group * W::kKernel * W::kKernel,
                                  scratch + thread * plan.scratch);
                 });
                 continue;
             }
             parallel_for_dynamic(A2, plan.team, [&](int64_t xi, int) {
-                point_product(l.k_group, l.columns, plan.tile_mr, i1 - i0, yt + xi * l.y_xi, l.ldy,
-                              xt + xi * l.x_xi, l.ldx, i0 > 0, sums + (group * A2 + xi) * l.sums,
-                              l.columns);
+                sum_point(plan, l, i1 - i0, xt + xi * l.x_xi, yt + xi * l.y_xi, i0 > 0,
+                          sums + (group * A2 + xi) * l.sums);
             });
         }
     }
 }
 
-template <int M>
+template <class W>
 void backward_weight(const ConvPlan& plan, const float* x, const float* gy, float* gw,
                      float* partial, float* shared, float* scratch) noexcept {
-    constexpr int64_t A2 = Winograd<M>::kSide * Winograd<M>::kSide;
+    constexpr int64_t A2 = W::kPoints;
     const Conv2dShape& g = plan.run;
     if (plan.rows) {
-        sum_together<M>(plan, x, gy, gw, plan.partial ? partial : nullptr, shared, scratch);
+        sum_together<W>(plan, x, gy, gw, plan.partial ? partial : nullptr, shared, scratch);
         if (!plan.partial) return;
     } else {
-        sum_apart<M>(plan, x, gy, partial, scratch);
+        sum_apart<W>(plan, x, gy, partial, scratch);
     }
     const Layout l = layout(plan, 0);
-    parallel_for(g.K, plan.team, [&](int64_t k) {
-        const int64_t group = k / l.k_group, row = k % l.k_group;
-        finish_row<M>(l.c_group, plan.chunks, partial + group * A2 * l.sums + row * l.columns,
-                      g.groups * A2 * l.sums, l.sums, gw + k * l.c_group * 9);
+    constexpr int64_t kTaps = W::kKernel * W::kKernel;
+    const int64_t lanes = plan.swapped ? l.k_group : l.c_group;
+    const int64_t row_step = plan.swapped ? kTaps : l.c_group * kTaps;
+    const int64_t lane_step = plan.swapped ? l.c_group * kTaps : kTaps;
+    parallel_for(g.groups * l.rows, plan.team, [&](int64_t job) {
+        const int64_t group = job / l.rows, row = job % l.rows;
+        finish_row<W>(lanes, plan.chunks, partial + group * A2 * l.sums + row * l.columns,
+                      g.groups * A2 * l.sums, l.sums,
+                      gw + group * l.k_group * l.c_group * kTaps + row * row_step, lane_step);
     });
 }
 
 }  // namespace
 
-const ConvWinogradGradKernels conv_winograd_grad4 = {backward_weight<4>};
-const ConvWinogradGradKernels conv_winograd_grad2 = {backward_weight<2>};
+const ConvWinogradGradKernels conv_winograd_grad4 = {backward_weight<Winograd<4, 3>>};
+const ConvWinogradGradKernels conv_winograd_grad2 = {backward_weight<Winograd<2, 3>>};
+const ConvWinogradGradKernels conv_winograd_grad5x5 = {backward_weight<Winograd<2, 5>>};
 
 }  // namespace TG_ISA
 }  // namespace tinygrad_cv

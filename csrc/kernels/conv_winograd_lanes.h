@@ -62,44 +62,50 @@ TG_INLINE void turn_rows(const Source& from, const float* x, int channels, int64
     }
 }
 
-// One tile: to[xi * xi_step] = B^T x B of its (M+2)^2 inputs, or G gy G^T of its M^2 gradients.
-template <int M, bool kGradient>
+// What a tile is transformed as: the inputs of the kernel, B^T x B; its outputs' gradient, G gy G^T
+// for the gradient of the weights and A gy A^T for that of the input.
+enum class As { input, kernel, values };
+template <As kAs, class W, int N>
+TG_INLINE void transform_line(const F (&d)[N], F (&t)[W::kSide]) {
+    if constexpr (kAs == As::input) {
+        W::input(d, t);
+    } else if constexpr (kAs == As::kernel) {
+        W::spread(d, t);
+    } else {
+        W::evaluate(d, t);
+    }
+}
+
+// One tile: to[xi * xi_step].
+template <class W, As kAs>
 TG_INLINE void transform_tile(const float* from, int64_t row_step, int64_t xi_step, float* to) {
-    constexpr int A = Winograd<M>::kSide, kIn = kGradient ? M : A;
+    constexpr int A = W::kSide, kIn = kAs == As::input ? A : W::kOut;
     F half[kIn][A];
     TG_UNROLL
     for (int r = 0; r < kIn; ++r) {
         F d[kIn];
         TG_UNROLL
         for (int s = 0; s < kIn; ++s) d[s] = load(from + r * row_step + s * L);
-        if constexpr (kGradient) {
-            Winograd<M>::gradient(d, half[r]);
-        } else {
-            Winograd<M>::input(d, half[r]);
-        }
+        transform_line<kAs, W>(d, half[r]);
     }
     TG_UNROLL
     for (int s = 0; s < A; ++s) {
         F d[kIn], t[A];
         TG_UNROLL
         for (int r = 0; r < kIn; ++r) d[r] = half[r][s];
-        if constexpr (kGradient) {
-            Winograd<M>::gradient(d, t);
-        } else {
-            Winograd<M>::input(d, t);
-        }
+        transform_line<kAs, W>(d, t);
         TG_UNROLL
         for (int r = 0; r < A; ++r) store(to + (r * A + s) * xi_step, t[r]);
     }
 }
 
 // L channels of tiles [i0, i1); point xi of tile i goes to place(i) + xi * xi_step.
-template <int M, bool kGradient, class Place>
+template <class W, As kAs, class Place>
 static void transform_tiles(const ConvPlan& plan, const Source& from, int channels, int64_t i0,
                             int64_t i1, int64_t xi_step, float* lines,
                             const Place& place) noexcept {
     const Conv2dShape& g = plan.run;
-    constexpr int64_t kHalo = kGradient ? 0 : 2;
+    constexpr int64_t M = W::kOut, kHalo = kAs == As::input ? W::kKernel - 1 : 0;
     const int64_t columns = g.Q * M + kHalo;
     each_image(g, i0, i1, [&](int64_t n, int64_t p0, int64_t p1, int64_t) {
         turn_rows(from, from.data + n * from.image, channels, p0 * M, (p1 - p0) * M + kHalo,
@@ -107,8 +113,8 @@ static void transform_tiles(const ConvPlan& plan, const Source& from, int channe
         const int64_t first = n * g.P * g.Q;
         for (int64_t i = larger(i0, first); i < smaller(i1, first + g.P * g.Q); ++i) {
             const int64_t p = (i - first) / g.Q - p0, q = (i - first) % g.Q;
-            transform_tile<M, kGradient>(lines + (p * columns + q) * M * L, columns * L, xi_step,
-                                         place(i));
+            transform_tile<W, kAs>(lines + (p * columns + q) * M * L, columns * L, xi_step,
+                                   place(i));
         }
     });
 }

@@ -12,24 +12,38 @@ namespace TG_ISA {
 constexpr int kDistanceRows = kVecRegisters == 32 ? 4 : 2;
 constexpr int kDistanceCols = kVecRegisters == 32 ? 5 : 4;
 
+// |v|, NaN included.
+TG_INLINE Vec<float> absolute(Vec<float> v) {
+    return (Vec<float>)((Vec<int32_t>)v & splat<int32_t>(INT32_MAX));
+}
+TG_INLINE Vec<double> absolute(Vec<double> v) {
+    return (Vec<double>)((Vec<int64_t>)v & splat<int64_t>(INT64_MAX));
+}
+
 // A term of the sum over k, added to lanes of partial sums.
 struct AbsoluteTerm {
-    TG_INLINE Vec<float> add(Vec<float> acc, Vec<float> difference) {
-        return acc + (Vec<float>)((Vec<int32_t>)difference & splat<int32_t>(INT32_MAX));
-    }
-    TG_INLINE Vec<double> add(Vec<double> acc, Vec<double> difference) {
-        return acc + (Vec<double>)((Vec<int64_t>)difference & splat<int64_t>(INT64_MAX));
+    template <class V>
+    TG_INLINE V add(V acc, V x, V y) {
+        return acc + absolute(x - y);
     }
 };
 struct SquareTerm {
     template <class V>
-    TG_INLINE V add(V acc, V difference) {
+    TG_INLINE V add(V acc, V x, V y) {
+        const V difference = x - y;
         return fma(difference, difference, acc);
     }
 };
+struct ProductTerm {
+    template <class V>
+    TG_INLINE V add(V acc, V x, V y) {
+        return fma(x, y, acc);
+    }
+};
 
-// sums[i * C + j] = sum_k term(x[i * D + k] - y[j * D + k])     i < R, j < C
-//   3 or 2 R C operations for R + C loads a step. Partial sums per lane, then the lanes' sum.
+// sums[i * C + j] = sum_k term(x[i * D + k], y[j * D + k])     i < R, j < C
+//   1 to 3 R C operations for R + C loads a step. Partial sums per lane, then the lanes' sum: the
+//   order does not depend on R and C, so a pair has the same bits in every tile.
 template <class Term, class T, int R, int C>
 static void float_tile(int64_t D, const T* __restrict x, const T* __restrict y, T* sums) {
     constexpr int L = kLanes<T>;
@@ -43,7 +57,7 @@ static void float_tile(int64_t D, const T* __restrict x, const T* __restrict y, 
         for (int i = 0; i < R; ++i) {
             const Vec<T> xi = load(x + i * D + k);
             TG_UNROLL
-            for (int j = 0; j < C; ++j) acc[i][j] = Term::add(acc[i][j], xi - yk[j]);
+            for (int j = 0; j < C; ++j) acc[i][j] = Term::add(acc[i][j], xi, yk[j]);
         }
     }
     if (k < D) {
@@ -53,7 +67,7 @@ static void float_tile(int64_t D, const T* __restrict x, const T* __restrict y, 
             const Vec<T> xi = load_n(x + i * D + k, n);
             TG_UNROLL
             for (int j = 0; j < C; ++j) {
-                acc[i][j] = Term::add(acc[i][j], xi - load_n(y + j * D + k, n));
+                acc[i][j] = Term::add(acc[i][j], xi, load_n(y + j * D + k, n));
             }
         }
     }

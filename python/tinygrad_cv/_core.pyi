@@ -68,6 +68,12 @@ def channel_sum(x: typing.Any) -> numpy.ndarray:
     
     s[c] = sum of x[n, c, ...] over all but the channels: (C,).
     """
+def connect_engine(names: dict) -> None:
+    """
+    connect_engine(names: dict) -> None
+    
+    Says which classes and functions the graph is made of, and switches shortcuts on.
+    """
 def conv2d(x: typing.Any, w: typing.Any, bias: typing.Any, settings: tuple, relu: bool = False) -> numpy.ndarray:
     """
     conv2d(x, w, bias, settings, relu=False) -> ndarray
@@ -187,6 +193,23 @@ def measure_peak(float64: bool = False, seconds: typing.SupportsFloat | typing.S
     
     Multiply-adds with operands in registers, on the threads in use, in GFLOP/s.
     """
+def nearest(x: typing.Any, y: typing.Any, k: typing.SupportsInt | typing.SupportsIndex, metric: str, p: typing.SupportsFloat | typing.SupportsIndex = 2.0, form: str = '') -> tuple:
+    """
+    nearest(x, y, k, metric, p=2.0, form='') -> tuple
+    
+    The k rows of y (M, D) nearest to each row of x (N, D), dense: distances as float64 and
+    indices as int64, both (N, k), nearest first, ties to the lower index. x and y are uint8,
+    float32 or float64. form forces an algorithm: bytes, tiles or single.
+    
+    metric: l1, sqeuclidean, dot (negated), cosine, chebyshev, hamming, or minkowski (the sum
+    of |x - y|^p)
+    """
+def nearest_plan(x: typing.Any, y: typing.Any, k: typing.SupportsInt | typing.SupportsIndex, metric: str) -> dict:
+    """
+    nearest_plan(x, y, k, metric) -> dict
+    
+    The algorithm that nearest would take, and why.
+    """
 def pairwise_distance(x: typing.Any, y: typing.Any, metric: str) -> typing.Any:
     """
     pairwise_distance(x, y, metric) -> numpy.ndarray
@@ -234,6 +257,18 @@ def sgd_step(w: typing.Any, grad: typing.Any, velocity: typing.Any, lr: typing.S
     
     In place: d = ±grad + decay w; velocity = momentum velocity + keep d; w -= lr velocity,
     or lr (d + momentum velocity) with nesterov; velocity None: w -= lr d.
+    """
+def shortcut(plain: collections.abc.Callable) -> typing.Any:
+    """
+    shortcut(plain: Callable) -> Callable
+    
+    The Python function with C++ before it for the usual case; its __qualname__ says which.
+    """
+def use_shortcuts(mode: bool) -> bool:
+    """
+    use_shortcuts(mode: bool) -> bool
+    
+    Switches them on or off, in all threads; gives what was before.
     """
 __version__: str = '0.1.0'
 compiler: str = 'gcc 12.2.0'

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_cv.engine import derivatives as functional
 from tinygrad_cv.engine.anomaly import detect_anomaly
 from tinygrad_cv.engine.backprop import grad
 from tinygrad_cv.engine.checkpoint import checkpoint
@@ -11,11 +13,15 @@ from tinygrad_cv.engine.derivatives import hessian, hvp, jacobian, jvp, value_an
 from tinygrad_cv.engine.function import Function
 from tinygrad_cv.engine.gate import Gate
 from tinygrad_cv.engine.grad_mode import enable_grad, no_grad, set_grad_enabled
+from tinygrad_cv.testing.gradients import gradcheck, gradgradcheck
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tinygrad_cv.engine.tensor import Tensor
+
+# So that `from tinygrad_cv.autograd.functional import jacobian` finds the one module that there is.
+sys.modules[f"{__name__}.functional"] = functional
 
 __all__ = [
     "Function",
@@ -24,7 +30,10 @@ __all__ = [
     "checkpoint",
     "detect_anomaly",
     "enable_grad",
+    "functional",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
     "hessian",
     "hvp",
     "jacobian",

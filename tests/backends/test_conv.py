@@ -17,10 +17,11 @@ from tinygrad_cv.backends.reference import conv as reference
 
 DTYPES = [np.float32, np.float64]
 PASSES = ["forward", "backward_input", "backward_weight"]
-ALGORITHMS = ["auto", "direct", "channels", "gemm", "depthwise", "winograd2", "winograd4"]
+WINOGRAD_KERNELS = {"winograd2": 3, "winograd4": 3, "winograd5x5": 5}
+ALGORITHMS = ["auto", "direct", "channels", "gemm", "depthwise", *WINOGRAD_KERNELS]
 # Error of an algorithm in units of the plain sum's bound, at the place where that is largest: the
-# tiles of Winograd mix the pixels around. Measured over 900 random convolutions: 0.3 and 5.6.
-WINOGRAD_FACTOR = {"winograd2": 1, "winograd4": 8}
+# tiles of Winograd mix the pixels around. Measured over 900 random convolutions: 0.3, 5.6 and 4.2.
+WINOGRAD_FACTOR = {"winograd2": 1, "winograd4": 8, "winograd5x5": 8}
 
 
 class Case(NamedTuple):
@@ -183,6 +184,11 @@ CASES = [
     case(2, 200, 5, 70, 3, padding=1),  # Winograd by panels, its gradient together
     case(2, 70, 5, 200, 3, padding=1),
     case(1, 345, 5, 350, 3, padding=1),  # the gradient by blocks of channels
+    case(2, 200, 5, 70, 5, padding=2),
+    case(3, 20, 12, 50, 5),  # the transposed gradient of the input
+    case(5, 18, (9, 15), 17, 3),
+    case(2, 17, (13, 10), 35, 5, padding=1),
+    case(2, 12, 9, 38, 5, padding=(0, 1), groups=2),
     case(2, 37, 9, 25, 1),
     case(2, 16, 13, 24, 1, stride=2),
     case(2, 16, 13, 24, 3, stride=2, padding=1),
@@ -210,11 +216,22 @@ def test_integers_are_exact(algorithm, case, what, dtype):
     np.testing.assert_array_equal(got, run(reference, what, case, *inputs))
 
 
+def test_gradients_of_large_kernels_by_blocks_of_channels():
+    how = case(1, 345, 5, 350, 5, padding=1)
+    inputs = integers(how, "backward_weight", np.float32)
+    assert uses(how, "backward_weight", np.float32) == "gemm"  # too few pixels to pay
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYGRAD_CV_CONV", "winograd5x5")
+        got = run(cpp, "backward_weight", how, *inputs)
+    np.testing.assert_array_equal(got, run(reference, "backward_weight", how, *inputs))
+
+
 @pytest.mark.parametrize("name", ALGORITHMS)
 @given(data=st.data(), dtype=st.sampled_from(DTYPES), seed=st.integers(0, 99))
 @settings(deadline=None, max_examples=30)
 def test_any_settings_are_within_the_bound(name, data, dtype, seed):
-    case = data.draw(cases(kernel=(3, 3)) if name.startswith("winograd") else cases())
+    side = WINOGRAD_KERNELS.get(name)
+    case = data.draw(cases(kernel=(side, side) if side else None))
     inputs = arrays(case, dtype, seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINYGRAD_CV_CONV", name)
@@ -316,6 +333,7 @@ THREAD_CASES = [
     case(4, 40, 13, 56, 1),
     case(1, 64, 14, 64, 3, padding=1),
     case(1, 345, 5, 350, 3, padding=1),
+    case(3, 20, 12, 40, 5),
     case(8, 40, 14, 40, 3, padding=1, groups=40),
 ]
 
@@ -337,8 +355,12 @@ def test_the_same_bits_for_any_number_of_threads(algorithm, threads, case, what,
 
 PLANS = [
     (case(64, 3, 48, 64, 3, padding=1), "forward", "direct"),
-    (case(8, 64, 7, 64, 5, padding=2), "forward", "channels"),
-    (case(64, 20, 12, 50, 5), "backward_input", "gemm"),
+    (case(8, 64, 14, 64, 5, padding=4, dilation=2), "forward", "channels"),
+    (case(64, 20, 12, 50, 5), "forward", "winograd5x5"),
+    (case(64, 20, 12, 50, 5), "backward_input", "winograd5x5"),
+    (case(64, 20, 12, 50, 5), "backward_weight", "winograd5x5"),
+    (case(250, 6, 14, 16, 5), "backward_input", "winograd5x5"),
+    (case(64, 12, 12, 64, 7), "backward_input", "gemm"),
     (case(8, 256, 56, 64, 1), "forward", "gemm"),
     (case(64, 64, 32, 64, 3, padding=1), "forward", "winograd4"),
     (case(64, 64, 32, 64, 3, padding=1), "backward_input", "winograd4"),
@@ -369,13 +391,14 @@ def exact():
 
 
 @pytest.mark.parametrize("what", PASSES)
-def test_winograd_is_ruled_out_where_it_is_not_allowed(monkeypatch, exact, what):
-    large = case(64, 64, 32, 64, 3, padding=1)
-    for name in ("auto", "winograd4", "winograd2"):
+@pytest.mark.parametrize(("last", "side"), [("winograd2", 3), ("winograd5x5", 5)])
+def test_winograd_is_ruled_out_where_it_is_not_allowed(monkeypatch, exact, last, side, what):
+    large = case(64, 64, 32, 64, side, padding=1)
+    for name in ("auto", "winograd4", last):
         monkeypatch.setenv("TINYGRAD_CV_CONV", name)
         assert not plan(large, what)["algorithm"].startswith("winograd")
     _core.set_float32_precision("fast")
-    assert plan(large, what)["algorithm"] == "winograd2"
+    assert plan(large, what)["algorithm"] == last
     assert not plan(large, what, itemsize=8)["algorithm"].startswith("winograd")
 
 
@@ -384,17 +407,18 @@ def test_winograd_is_ruled_out_where_it_is_not_allowed(monkeypatch, exact, what)
     [
         ("winograd4", "forward", "winograd serves 3 x 3"),
         ("winograd2", "backward_weight", "winograd serves 3 x 3"),
+        ("winograd5x5", "forward", "winograd5x5 serves 5 x 5"),
         ("depthwise", "backward_input", "depthwise serves one kernel for each channel"),
         ("direct", "backward_weight", "direct and channels do not serve the gradient of weights"),
     ],
 )
 def test_a_forced_algorithm_that_cannot_serve_gives_way_and_says_so(monkeypatch, name, what, why):
-    five = case(64, 64, 32, 64, 5, padding=2)
+    seven = case(64, 64, 32, 64, 7, padding=3)
     monkeypatch.setenv("TINYGRAD_CV_CONV", name)
-    got = plan(five, what)
+    got = plan(seven, what)
     assert why in got["why"]
     monkeypatch.setenv("TINYGRAD_CV_CONV", "auto")
-    assert got["algorithm"] == plan(five, what)["algorithm"]
+    assert got["algorithm"] == plan(seven, what)["algorithm"]
 
 
 @pytest.mark.parametrize("name", ["direct", "channels", "gemm", "winograd2", "winograd4"])

@@ -80,6 +80,17 @@ def test_every_family_has_a_table_of_ratios(report, record, family):
     assert record["commit"] in text
 
 
+def test_a_training_run_shows_both_sides_and_their_ratio(report, record):
+    epochs = [[1.0, 0.3, 0.9, 0.9], [2.0, 0.2, 0.9, 0.9], [6.0, 0.1, 0.9, 0.9]]
+    record["rows"] = [
+        {"name": "ours", "test_accuracy": 99.123, "training_s": 9.0, "epochs": epochs},
+        {"name": "theirs", "test_accuracy": 99.0, "training_s": 22.5, "epochs": epochs},
+    ]
+    lines = report.TABLES["lenet"](record)
+    assert "| ours | 99.12 % | 9 s | 2.00 s |" in lines
+    assert lines[-1].startswith("PyTorch's time divided by ours: 2.50. `python ")
+
+
 def test_a_page_keeps_what_stands_around_a_table(report, record):
     begin, end = report.BEGIN.format("conv2d"), report.END.format("conv2d")
     page = f"before\n{begin}\nold\n{end}\nafter\n"
@@ -96,3 +107,16 @@ def test_the_chart_is_svg_with_every_bar(report, record, theme):
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"small", "large", "4.0", "1.0", "2.0"} <= set(texts)
     assert any("a <fast> one" in (text or "") for text in texts)
+
+
+def test_the_table_of_distances_shows_each_librarys_time_over_ours(report, record):
+    seconds = {"ours": [0.1, 0.2, 0.3], "torch": [1.0], "faiss": [0.5, 0.4]}
+    search = {
+        "name": "5x9", "op": "nearest", "metric": "l1", "dtype": "uint8", "k": 5,
+        "seconds": seconds, "libraries": {"torch": "2.0", "faiss": "1.0", "scipy": "3.0"},
+    }  # fmt: skip
+    record["rows"] = [search, {**search, "op": "pairwise", "name": "unseen"}]
+    lines = report.TABLES["distance"](record)
+    assert "| 5 x 9, L1, uint8 | 200 ms | 5.0 | 2.2 |  |" in lines
+    assert "unseen" not in "".join(lines)
+    assert "torch 2.0, faiss 1.0, scipy 3.0" in lines[-1]

@@ -62,6 +62,67 @@ def test_train_with_the_same_seed_gives_the_same_bits(trained, tmp_path):
     ).read_bytes()
 
 
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory) -> Path:
+    """A folder of two classes of small colour images: red ones and blue ones."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for label, name in enumerate(("red", "blue")):
+        (folder / name).mkdir()
+        for i in range(60):
+            pixels = rng.integers(0, 120, (8, 8, 3)).astype(np.uint8)
+            pixels[..., 2 * label] += 120
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    return folder
+
+
+def test_train_learns_a_folder_of_images_by_a_pattern(photographs, tmp_path):
+    pattern = "INPUT -> [CONV -> BN -> RELU -> POOL]*2 -> FC -> RELU -> DROPOUT -> FC"
+    settings = ["--filters", "4,8", "--kernel-size", "3", "--hidden", "16", "--dropout", "0.1"]
+    rule = ["--optimizer", "nesterov", "--lr", "0.02", "--momentum", "0.8", "--weight-decay"]
+    rest = ["1e-4", "--schedule", "onecycle", "--schedule-unit", "step", "--max-norm", "3"]
+    more = ["--regularizer", "elastic:1e-6,1e-6", "--label-smoothing", "0.05", "--batch-size", "16"]
+    done = cli(
+        "train", pattern, "--data", str(photographs), *settings, *rule, *rest, *more,
+        "--epochs", "6", "--seed", "1", "--out", str(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"{pattern} on {photographs.name}: 87 training, 9 validation and 24 test" in done.stdout
+    assert "SGD, lr 0.02, onecycle, ElasticNet(l1=1e-06, l2=1e-06), max-norm 3" in done.stdout
+    assert float(re.search(r"test accuracy (\d+\.\d\d) %", done.stdout)[1]) > 90
+    model, description = tg.training.load_run(tmp_path)
+    assert description["classes"] == ["blue", "red"]
+    assert description["settings"]["filters"] == [4, 8]
+    assert len(description["transform"].mean) == 3  # colour is standardized
+    assert max(np.linalg.norm(model.fc1.weight.numpy(), axis=1)) <= 3.001
+
+    def seen(path):
+        done = cli("predict", str(tmp_path), str(path))
+        assert done.returncode == 0, done.stderr
+        return re.search(r": (\w+)  \(", done.stdout)[1]
+
+    assert seen(photographs / "red" / "7.png") == "red"
+    for size in ((80, 56), (5, 5)):  # larger and smaller than what it learned from
+        from PIL import Image
+
+        Image.new("RGB", size, (40, 50, 170)).save(tmp_path / "sky.png")
+        assert seen(tmp_path / "sky.png") == "blue"
+
+
+def test_departures_from_the_rules_of_thumb_are_noted(photographs, tmp_path):
+    done = cli(
+        "train", "INPUT -> CONV -> RELU -> FC", "--data", str(photographs), "--kernel-size", "7",
+        "--no-standardize", "--epochs", "1", "--out", str(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == (
+        "note: convnet: CONV 7x7: filters of 3x3 to 5x5, and more of them, do better\n"
+    )
+    assert tg.training.load_run(tmp_path)[1]["transform"] is None
+
+
 def digit_file(folder: Path, label: int) -> Path:
     """A test digit as a large dark figure on white paper, as a PNG."""
     from PIL import Image
@@ -111,11 +172,42 @@ def test_interrupted_training_saves_what_there_is(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "alexnot"], "model: expected one of lenet, got 'alexnot'"),
-        (["train", "lenet", "--data", "cats"], "--data: expected digits or mnist, got 'cats'"),
+        (["train", "alexnot"], "model: expected lenet, mlp, convnet, vgg11"),
+        (["train", "lenet", "--data", "cats"], "--data: expected digits, mnist, fashion_mnist"),
+        (["train", "INPUT -> CNOV -> FC"], "'CNOV'; did you mean CONV?, in column 10 of 'INPUT ->"),
+        (
+            ["train", "INPUT -> [CONV -> POOL]*3 -> FC"],
+            "pool3 (POOL 2x2, stride 2, padding 0) does",
+        ),
+        (["train", "vgg11"], "takes 32 x 32, but these are 28 x 28"),
+        (["train", "lenet", "--filters", "8"], "model: lenet has no setting filters"),
+        (["train", "convnet", "--filters", "8,x"], "--filters: expected a whole number or a list"),
+        (["train", "convnet", "--hidden", "-3"], "--hidden: expected a whole"),
+        (
+            ["train", "convnet", "--filters", "8,16,32"],
+            "filters has 3 values but the pattern has 2",
+        ),
+        (["train", "convnet", "--kernel-size", "0"], "kernel_size must be at least 1, got 0"),
+        (["train", "convnet", "--fit", "round"], "fit must be 'strict' or 'floor', got 'round'"),
+        (["train", "mlp", "--dropout", "1.5"], "p is a probability, in [0, 1], got 1.5"),
+        (["train", "lenet", "--optimizer", "adamm"], "optimizer: expected adam, adamw, nadam, sgd"),
+        (["train", "lenet", "--momentum", "0.9"], "adam has no momentum; sgd, nesterov, rmsprop"),
+        (["train", "lenet", "--weight-decay", "-1"], "weight_decay must be at least 0, got -1.0"),
+        (
+            ["train", "lenet", "--regularizer", "l3:1"],
+            "expected l2:STRENGTH, l1:STRENGTH or elasti",
+        ),
+        (["train", "lenet", "--schedule-unit", "batch"], "must be 'epoch' or 'step', got 'batch'"),
+        (
+            ["train", "lenet", "--schedule", "plateau", "--schedule-unit", "step"],
+            "a plateau is seen",
+        ),
+        (["train", "lenet", "--max-norm", "0"], "max_norm must be above 0, got 0"),
+        (["train", "lenet", "--label-smoothing", "2"], "Invalid value for '--label-smoothing'"),
+        (["train", "lenet", "--data-root", "/there"], "--data: digits needs no root, got '/there'"),
         (["train", "lenet", "--device", "tpu"], "expected 'cpu', 'cuda' or 'cuda:<number>'"),
         (["train", "lenet", "--device", "cuda"], "runs on the CPU"),
-        (["train", "lenet", "--schedule", "up"], "--schedule: expected cosine or constant"),
+        (["train", "lenet", "--schedule", "up"], "schedule: expected constant, cosine, step"),
         (["train", "lenet", "--epochs", "0"], "Invalid value for '--epochs'"),
         (["train", "lenet", "--lr", "-1"], "lr must be at least 0, got -1.0"),
         (["train", "lenet", "--batch-size", "x"], "Invalid value for '--batch-size'"),
@@ -134,6 +226,21 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, message, tmp_path, mon
     assert said[0].startswith("tinygrad-cv: ")
     assert message in said[0]
     assert not list(tmp_path.iterdir())
+
+
+def test_predict_standardizes_as_the_training_did(tmp_path):
+    folder, image = tmp_path / "run", digit_file(tmp_path, 3)
+    done = cli("train", "mlp", "--epochs", "1", "--standardize", "--out", str(folder))
+    assert done.returncode == 0, done.stderr
+    done = cli("predict", str(folder), str(image))
+    assert done.returncode == 0, done.stderr
+    model, description = tg.training.load_run(folder)
+    pixels = tg.data.digit_image(tg.data.load_image(image))
+    values = (pixels - description["transform"].mean[0]) / description["transform"].std[0]
+    with tg.no_grad():
+        chances = tg.functional.softmax(model(tg.tensor(values[None])), 1).numpy()[0]
+    best = int(chances.argmax())
+    assert f"{best}  ({best} {100 * chances[best]:.2f} %" in done.stdout
 
 
 def test_predict_says_which_file_is_no_image(trained, tmp_path, capfd):
@@ -206,7 +313,7 @@ def test_gradcheck_prints_a_line_for_each_operation(capfd):
     assert run(["gradcheck", "exp", "relu", "--examples", "3"]) == 0
     lines = capfd.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:3]] == ["exp", "relu"]
-    assert lines[-1] == "2 of 2 operations pass"
+    assert lines[-1].startswith("2 of 2 operations pass, in ")
 
 
 def test_gradcheck_fails_for_a_wrong_gate(monkeypatch, capfd):
@@ -217,7 +324,17 @@ def test_gradcheck_fails_for_a_wrong_gate(monkeypatch, capfd):
     assert run(["gradcheck", "exp", "--examples", "3"]) == 1
     said = capfd.readouterr().out
     assert "WRONG" in said
-    assert said.splitlines()[-1] == "0 of 1 operations pass"
+    assert said.splitlines()[-1].startswith("0 of 1 operations pass")
+
+
+def test_gradcheck_goes_on_after_an_error(monkeypatch, capfd):
+    from tinygrad_cv.gates.exponential import Exp
+
+    monkeypatch.setattr(Exp, "backward", lambda self, grad: 1 / 0)
+    assert run(["gradcheck", "exp", "relu", "--examples", "3", "--seed", "5"]) == 1
+    said = capfd.readouterr().out
+    assert "ZeroDivisionError: division by zero" in said
+    assert said.splitlines()[-1].startswith("1 of 2 operations pass")
 
 
 @pytest.mark.parametrize("command", ["train", "predict", "gradcheck", "info"])
@@ -226,6 +343,16 @@ def test_help_teaches(command, capfd):
     said = capfd.readouterr().out
     assert "Usage" in said
     assert "Example" in said
+
+
+def test_help_of_train_names_all_there_is(capfd):
+    from tinygrad_cv.training.architectures import ARCHITECTURES
+    from tinygrad_cv.training.recipe import OPTIMIZERS, SCHEDULES
+
+    assert run(["train", "--help"]) == 0
+    said = " ".join(re.sub(r"[│\n]", " ", capfd.readouterr().out).split())
+    for name in (*ARCHITECTURES, *OPTIMIZERS, *SCHEDULES, "cifar10", "fashion_mnist", "runs/MODEL"):
+        assert name in said, name
 
 
 def test_debug_shows_the_traceback():

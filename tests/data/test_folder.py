@@ -95,3 +95,25 @@ def test_a_root_that_does_not_fit_is_named(tmp_path):
 def test_an_index_that_is_not_there_is_refused(root):
     with pytest.raises(IndexError, match="ImageFolder: index 3 but there are 3 samples"):
         ImageFolder(root)[3]
+
+
+def test_a_broken_file_is_named_and_stops_the_run(root):
+    (root / "dog" / "c.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"c\.png"):
+        list(DataLoader(ImageFolder(root), batch_size=2, num_workers=2))
+
+
+def test_broken_files_are_left_out_and_counted_where_asked(root):
+    broken = root / "dog" / "b2.png"
+    broken.write_bytes(b"no picture")
+    data = ImageFolder(root, on_error="skip")
+    labels = [
+        y for _, batch in DataLoader(data, batch_size=2, num_workers=1) for y in batch.tolist()
+    ]
+    assert labels == [0, 1, 1]
+    assert list(data.broken) == [broken]
+    assert "b2.png" in data.broken[broken]
+    with pytest.raises(ValueError, match=r"none of the 1 files of a batch is an image.*b2\.png"):
+        data[[3]]
+    with pytest.raises(ValueError, match="on_error must be 'raise' or 'skip', got 'ignore'"):
+        ImageFolder(root, on_error="ignore")

@@ -123,6 +123,74 @@ def test_what_has_no_derivative_is_refused(call, error, match):
         call(tg.ones(2))
 
 
+def test_a_list_of_outputs_is_as_good_as_a_tuple():
+    x = tensor([1.0, 3.0])
+    rows = tg.jacobian(lambda x: [x * x, x.sum()], x)
+    assert [row.tolist() for row in rows] == [[[2, 0], [0, 6]], [1, 1]]
+    values, moved = tg.jvp(lambda x: [x * x, x.sum()], x, tensor([1.0, 10.0]))
+    assert [part.tolist() for part in values] == [[1, 9], 4]
+    assert [part.tolist() for part in moved] == [[2, 60], 11]
+
+
+SEVERAL = """
+jacobian(one, (x, y)); jacobian(two, (x, y)); jacobian(square, (x,)); jacobian(total, x)
+jacobian(lambda x: (x * x,), x); jacobian(lambda x: x.detach() * 2, x)
+jacobian(lambda x, y: x * x, (x, y)); jacobian(lambda x: x[:, None] * x, x); jacobian(square, x)
+hessian(one, (x, y)); hessian(cubes, x); hessian(cubes, (x,)); hessian(total, x)
+vjp(square, x, v); vjp(one, (x, y)); vjp(two, (x, y), (v, o)); vjp(square, (x,), v)
+vjp(lambda x: (x * x,), x, (v,)); vjp(lambda x, y: x * x, (x, y), v)
+jvp(square, x, v); jvp(two, (x, y), (v, v)); jvp(lambda x: x * 2, x, v); jvp(square, x[:1])
+jvp(lambda x: x.detach() * 2, x, v); jvp(lambda x: (x * x,), (x,), (v,))
+hvp(cubes, x, v); hvp(one, (x, y), (v, v)); hvp(total, x, v); hvp(cubes, x[:1])
+hvp(lambda x, y: (x * x * x).sum(), (x, y), (v, v)); vhp(cubes, x, v); vhp(one, (x, y), (v, v))
+"""
+REFUSED = """
+jacobian(lambda x: 3.0, x); jacobian(square, 3.0); jacobian(square, i)
+jacobian(lambda x: x.detach() * 2, x, strict=True); jacobian(lambda x, y: x * x, (x, y), strict=True)
+hessian(square, x); hessian(total, x, strict=True); vjp(square, x); vjp(square, x, v[:1])
+vjp(square, x, (v, v)); vjp(lambda x, y: x * x, (x, y), v, strict=True); vjp(square, x, 3.0)
+jvp(square, x); jvp(lambda x, y: x * x, (x, y), (v, v), strict=True); hvp(square, x, v)
+hvp(total, x, v, strict=True); vhp(total, x, v, strict=True)
+"""
+
+
+def named(lib):
+    return {
+        **vars(lib.autograd.functional),
+        "x": lib.tensor([1.0, 2.0], dtype=lib.float64),
+        "y": lib.tensor([3.0, 5.0], dtype=lib.float64),
+        "v": lib.tensor([1.0, 10.0], dtype=lib.float64),
+        "o": lib.tensor(7.0, dtype=lib.float64),
+        "i": lib.tensor([1, 2]),
+        "one": lambda x, y: (x * y).sum(),
+        "two": lambda x, y: (x * y, x.sum()),
+        "square": lambda x: x * x,
+        "cubes": lambda x: (x * x * x).sum(),
+        "total": lambda x: x.sum(),
+    }
+
+
+def plain(out):
+    return tuple(plain(part) for part in out) if isinstance(out, tuple) else out.tolist()
+
+
+def calls(text):
+    return text.strip().replace("\n", "; ").split("; ")
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("call", calls(SEVERAL))
+def test_several_inputs_and_outputs_are_laid_out_as_in_torch(call):
+    torch = pytest.importorskip("torch")
+    assert plain(eval(call, named(tg))) == plain(eval(call, named(torch)))
+
+
+@pytest.mark.parametrize("call", calls(REFUSED))
+def test_what_torch_refuses_is_refused(call):
+    with pytest.raises((TypeError, ValueError, RuntimeError), match=r"\w"):
+        eval(call, named(tg))
+
+
 @pytest.mark.torch
 def test_agrees_with_torch():
     torch = pytest.importorskip("torch")

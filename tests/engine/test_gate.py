@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import tinygrad_cv as tg
-from tinygrad_cv.engine import OUT, Gate
+from tinygrad_cv.engine import OUT, BinaryGate, Gate, UnaryGate
+from tinygrad_cv.gates.activation import Tanh
+from tinygrad_cv.gates.arithmetic import Mul
 from tinygrad_cv.testing import gradcheck, gradgradcheck
 
 
@@ -125,9 +127,56 @@ def test_another_number_of_gradients_is_refused(x):
 def test_a_gradient_of_another_shape_is_refused(x):
     gate = one_gate(backward=lambda self, grad: (grad[:1],))
     with pytest.raises(
-        RuntimeError, match=r"gradient of shape \(1,\) for a tensor of shape \(2,\)"
+        RuntimeError,
+        match=r"Mine\.backward returned a gradient of shape \(1,\) for input 0, which has shape \(2,\)",
     ):
         gate(x).sum().backward()
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_gradient_of_another_shape_is_named_where_it_happens(x, create_graph):
+    class Swapped(Gate):
+        def forward(self, a, b):
+            return a.sum() + b
+
+        def backward(self, grad):
+            return grad, grad.sum()
+
+    y = Swapped()(x * 2, tg.tensor([1.0, 2.0, 3.0], requires_grad=True) * 3)
+    with pytest.raises(
+        RuntimeError,
+        match=r"Swapped\.backward returned a gradient of shape \(3,\) for input 0, which has "
+        r"shape \(2,\)",
+    ):
+        y.sum().backward(create_graph=create_graph)
+
+
+def test_a_gradient_that_is_a_number_is_refused(x):
+    gate = one_gate(backward=lambda self, grad: (2.0,))
+    with pytest.raises(
+        TypeError, match=r"Mine\.backward returned float as the gradient for input 0"
+    ):
+        gate(x * 1).sum().backward()
+
+
+def of_kind(base, forward, backward=lambda self, grad: (grad, grad)):
+    return type("Mine", (base,), {"forward": forward, "backward": backward})()
+
+
+@pytest.mark.parametrize("base", [UnaryGate, BinaryGate, Tanh, Mul])
+def test_what_unary_and_binary_gates_of_users_return_is_looked_at_as_well(x, base):
+    arguments = (x,) if issubclass(base, UnaryGate) else (x, x)
+    wrong = of_kind(base, lambda self, *arrays: tg.tensor([1.0]))
+    with pytest.raises(TypeError, match=r"Mine\.forward must return a plain array, got a Tensor"):
+        wrong(*arguments)
+    wrong = of_kind(base, lambda self, *arrays: [1.0, 2.0])
+    with pytest.raises(TypeError, match=r"Mine\.forward must return one array, got list"):
+        wrong(*arguments)
+    wrong = of_kind(base, lambda self, *arrays: arrays[0] * 2, lambda self, grad: (grad[:1],) * 2)
+    with pytest.raises(RuntimeError, match=r"Mine\.backward returned .*(shape \(1,\)|2 gradients)"):
+        wrong(*arguments).sum().backward()
+    number = of_kind(base, lambda self, *arrays: 3)(*arguments)
+    assert (number.shape, number.item(), number.gate.saved) == ((), 3, ())
 
 
 def test_saved_values_without_a_source_are_refused_under_create_graph(x):

@@ -39,18 +39,32 @@ class Agreement:
             name: torch.tensor(a.copy()).requires_grad_(a.dtype.kind == "f")
             for name, a in arrays.items()
         }
-        got = _flat(_run(code, {"lib": tg, "F": F, **named_ours}))
+        got = _run(code, {"lib": tg, "F": F, **named_ours})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            want = _flat(_run(code, {"lib": torch, "F": torch.nn.functional, **named_theirs}))
-        ours = list(named_ours.values())
-        theirs = list(named_theirs.values())
+            want = _run(code, {"lib": torch, "F": torch.nn.functional, **named_theirs})
+        ours = [x for x in named_ours.values() if x.requires_grad]
+        theirs = [x for x in named_theirs.values() if x.requires_grad]
+        self.compare(got, want, ours, theirs, order=order, rtol=rtol, atol=atol)
+
+    def compare(
+        self,
+        got: Any,
+        want: Any,
+        ours: list[Any],
+        theirs: list[Any],
+        *,
+        order: int = 2,
+        rtol: float = 1e-7,
+        atol: float = 1e-9,
+    ) -> None:
+        """Results of both libraries and their gradients by the inputs `ours` and `theirs`."""
+        torch = self.torch
+        got, want = _flat(got), _flat(want)
         assert len(got) == len(want)
         for g, w in zip(got, want, strict=True):
             _same(g, w, rtol, atol, "value")
         rng = np.random.default_rng(0)
-        ours = [x for x in ours if x.requires_grad]
-        theirs = [x for x in theirs if x.requires_grad]
         for level in range(order):
             pairs = [
                 (g, w) for g, w in zip(got, want, strict=True) if w is not None and w.requires_grad

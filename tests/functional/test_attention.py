@@ -78,6 +78,19 @@ def test_embedding_agrees_with_torch(agree, rows, padding):
     table = RNG.standard_normal((5, 2))
     agree(f"F.embedding(i, w, {padding})", i=np.array(rows), w=table)
     agree(f"F.embedding(i, w, {padding})", i=np.array([rows]), w=table)
+    agree(
+        f"F.embedding(i, w, {padding}, scale_grad_by_freq=True)",
+        order=1,  # torch has no second derivative of it
+        i=np.array(rows),
+        w=table,
+    )
+
+
+def test_the_gradient_of_rows_named_often_can_be_divided_by_how_often():
+    w = tg.ones(3, 1, requires_grad=True)
+    y = F.embedding(tg.tensor([0, 0, 0, 2]), w, scale_grad_by_freq=True)
+    (y * y).sum().backward()
+    assert w.grad.tolist() == [[2], [0], [2]]
 
 
 def test_long_rows_of_a_table_are_shortened_where_they_are_named():

@@ -57,6 +57,83 @@ def test_dtype_and_value_agree_with_torch(agree, code):
     agree(code, order=0, rtol=1e-6, **{k: a for k, a in OPERANDS.items() if k in names})
 
 
+DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
+
+# Operations of x and y, of which every pair of dtypes is tried.
+OF_TWO = """
+x + y; x * y; x / y; lib.maximum(x, y); lib.minimum(x, y); lib.atan2(x, y); lib.hypot(x, y)
+lib.logaddexp(x, y); lib.where(m, x, y); x == y; x != y; x < y; x <= y; x > y; x >= y
+lib.isclose(x, y); lib.logical_and(x, y); lib.logical_or(x, y); lib.logical_xor(x, y)
+lib.cat([x, y]); lib.outer(x, y); lib.kron(x, y); lib.add(x, y, alpha=2)
+lib.div(x, y, rounding_mode="floor"); lib.div(x, y, rounding_mode="trunc"); x // y; x % y
+"""
+
+# Operations of x, of which every dtype is tried.
+OF_ONE = """
+x.exp(); x.expm1(); x.log(); x.log2(); x.log10(); x.log1p(); x.sqrt(); x.rsqrt(); x.square()
+x.reciprocal(); x.sin(); x.cos(); x.tan(); x.tanh(); x.sigmoid(); x.erf(); x.sign()
+x.nan_to_num(); lib.isnan(x); lib.isinf(x); lib.isfinite(x); lib.logical_not(x); x.clamp(1, 2)
+x.clamp(0.5, 2); x + 1; x + 1.5; x * True; x / 2; x ** 2; x ** 2.0; 2 ** x; 2.5 ** x; x // 2
+x % 2; x == 1; x < 1.5; x.sum(); x.sum(0); x.prod(); x.prod(0); x.max(); x.min(); x.max(0)
+x.min(0); x.amax(0); x.amin(); x.cumsum(0); x.cumprod(0); x.sort(); x.argsort(); x.all(); x.any()
+x.all(0); x.any(0, True); x.logsumexp(0); lib.count_nonzero(x); lib.unique(x); lib.tril(x[None])
+lib.diag(x); x.flip(0); x.roll(1); x.masked_fill(m, 1.5); lib.where(m, x, 1.5)
+lib.where(m, 1, x); lib.full_like(x, 2); x.cumsum(0, dtype=lib.float32); x.sum(dtype=lib.float64)
+x.mean(dtype=lib.float64); lib.softmax(x, 0, dtype=lib.float64); x * lib.tensor(1.5)
+x + lib.tensor(2); lib.maximum(x, lib.tensor(1.5)); x.repeat(2); x.new_zeros(2)
+"""
+
+
+def _codes(text):
+    return text.strip().replace("\n", "; ").split("; ")
+
+
+def _agrees_or_torch_refuses(code, **arrays):
+    """The same dtypes, shapes and values, wherever PyTorch computes something at all."""
+    torch = pytest.importorskip("torch")
+    results = []
+    for lib in (torch, tg):
+        names = {name: lib.tensor(a.copy()) for name, a in arrays.items()}
+        try:
+            out = eval(code, {"lib": lib, "m": lib.tensor([True, False, True, False]), **names})
+        except (RuntimeError, NotImplementedError):
+            if lib is tg:
+                raise
+            return
+        results.append(out if isinstance(out, tuple) else (out,))
+    for want, got in zip(*results, strict=True):
+        assert str(got.dtype) == str(want.dtype).removeprefix("torch."), arrays
+        tol = 1e-2 if got.dtype == "float16" else 1e-5
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=tol, atol=tol)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("code", _codes(OF_TWO))
+def test_every_pair_of_dtypes_gives_what_torch_gives(code):
+    x, y = np.array([1, 2, 0, 3]), np.array([2, 1, 3, 1])
+    for kind in DTYPES:
+        for other in DTYPES:
+            _agrees_or_torch_refuses(code, x=x.astype(kind), y=y.astype(other))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("code", _codes(OF_ONE))
+def test_every_dtype_gives_what_torch_gives(code):
+    for kind in DTYPES:
+        _agrees_or_torch_refuses(code, x=np.array([1, 2, 0, 3]).astype(kind))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int32", "int64"])
+@pytest.mark.parametrize(
+    "code",
+    ["x @ y", "lib.mm(x, y)", "lib.dot(x[0], y[:, 0])", "x[None].bmm(y[None])", "x.mv(y[:, 1])"],
+)
+def test_products_of_integers_are_integers(code, dtype):
+    x, y = np.arange(6).reshape(2, 3).astype(dtype), np.arange(7, 13).reshape(3, 2).astype(dtype)
+    _agrees_or_torch_refuses(code, x=x, y=y)
+
+
 @pytest.mark.parametrize(
     ("method", "dtype"),
     [

@@ -44,6 +44,29 @@ def test_interpolation_of_rows_agrees_with_torch(agree, mode, size):
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@settings(max_examples=25)
+@given(
+    size=st.tuples(st.integers(1, 11), st.integers(2, 11)),  # torch leaves one column as it is
+    factor=st.sampled_from([0.5, 1.7, (2.3, 0.6)]),
+    align=st.booleans(),
+)
+def test_antialiased_interpolation_agrees_with_torch(agree, mode, size, factor, align):
+    settings = f"mode={mode!r}, align_corners={align}, antialias=True"
+    agree(f"F.interpolate(x, {size}, {settings})", x=X)
+    agree(f"F.interpolate(x, scale_factor={factor}, {settings})", x=X)
+
+
+def test_every_pixel_counts_in_an_antialiased_image():
+    x = tg.tensor(X).requires_grad_()
+    F.interpolate(x, (1, 2), mode="bilinear", antialias=True).sum().backward()
+    assert (x.grad > 0).all().item()
+    column = tg.tensor([[[[0.0], [1.0]]]])
+    doubled = F.interpolate(column, (4, 1), mode="bilinear", antialias=True)
+    assert doubled.tolist() == [[[[0], [0.25], [0.75], [1]]]]
+
+
+@pytest.mark.torch
 def test_shuffling_pixels_agrees_with_torch(agree):
     x = np.arange(2.0 * 8 * 6 * 4).reshape(2, 8, 6, 4)
     agree("F.pixel_shuffle(x, 2)", x=x)
@@ -59,8 +82,9 @@ def test_shuffling_pixels_can_be_undone():
 @settings(max_examples=10)
 @given(size=st.tuples(st.integers(1, 6), st.integers(1, 6)))
 def test_interpolation_passes_gradient_checks(size):
-    for mode in ("nearest", "bilinear", "bicubic", "area"):
-        resize = partial(F.interpolate, size=size, mode=mode)
+    modes = ["nearest", "bilinear", "bicubic", "area"]
+    for mode, antialias in [*((mode, False) for mode in modes), ("bicubic", True)]:
+        resize = partial(F.interpolate, size=size, mode=mode, antialias=antialias)
         gradcheck(resize, (X[:1],))
         gradgradcheck(resize, (X[:1],))
 
@@ -80,6 +104,7 @@ def test_a_line_stays_a_line():
         (lambda x: F.interpolate(x, 3, 2.0), "either size or scale_factor"),
         (lambda x: F.interpolate(x, 3, mode="linear"), "must be one of .* got 'linear'"),
         (lambda x: F.interpolate(x, 3, align_corners=True), "takes no align_corners"),
+        (lambda x: F.interpolate(x, 3, antialias=True), "antialias is for .*, not 'nearest'"),
         (lambda x: F.interpolate(x, (3, 3, 3)), r"one number or 2, got \(3, 3, 3\)"),
         (lambda x: F.interpolate(x, 0), r"of \(4, 4\) cannot become \(0, 0\)"),
         (lambda x: F.interpolate(x, scale_factor=0.1), r"cannot become \(0, 0\)"),

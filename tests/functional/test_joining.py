@@ -83,6 +83,43 @@ def test_pieces_of_a_tensor_are_views():
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "x.split(1)",
+        "x.split(3)",
+        "x.split([1] * 20 + [0, 7])",
+        "x.chunk(13)",
+        "x.unbind()",
+        "tuple(x)",
+        "x.t().split(1, 1)",
+        "x.t().unbind(1)",
+    ],
+)
+def test_many_pieces_are_those_of_slices(code):
+    values = np.arange(54.0).reshape(27, 2)
+    x = tg.tensor(values, requires_grad=True)
+    pieces = eval(code, {"x": x})
+    assert sum(piece.numel() for piece in pieces) == x.numel()
+    whole = np.concatenate([p.detach().numpy().reshape(-1) for p in pieces])
+    np.testing.assert_array_equal(whole, values.reshape(-1))
+    weights = [float(n) for n in range(1, len(pieces) + 1)]
+    sum(w * (p * p).sum() for w, p in zip(weights, pieces, strict=True)).backward()
+    named = np.repeat(weights, [p.numel() for p in pieces]).reshape(27, 2)
+    np.testing.assert_array_equal(x.grad.numpy(), 2 * values * named)
+
+
+def test_a_write_to_one_of_many_pieces_is_one_to_the_whole():
+    x = tg.zeros(20, requires_grad=True)
+    y = x * 1
+    y.split(1)[13].add_(5)
+    assert y.tolist() == [0] * 13 + [5] + [0] * 6
+    for row in y.unbind(0)[:2]:
+        row.mul_(0)
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 0] + [1] * 18
+
+
+@pytest.mark.parametrize(
     ("call", "error", "match"),
     [
         (lambda x: tg.cat([]), ValueError, "cat: expected at least one tensor"),

@@ -152,6 +152,15 @@ def test_distances_are_those_of_the_definition(p):
     np.testing.assert_allclose(tg.cdist(tg.tensor(x), tg.tensor(y), p).numpy(), want, rtol=1e-12)
 
 
+@pytest.mark.torch
+def test_linear_with_one_row_of_weights_agrees_with_torch(agree):
+    x, w = np.arange(6.0).reshape(2, 3), np.array([1.0, -2.0, 0.5])
+    agree("F.linear(x, w)", x=x, w=w)
+    agree("F.linear(x[0], w)", x=x, w=w)
+    with_bias = tg.functional.linear(tg.tensor(x), tg.tensor(w), tg.tensor(10.0))
+    assert with_bias.tolist() == [9.0, 7.5]
+
+
 @pytest.mark.parametrize("p", [0.5, 1, 2, 3, math.inf])
 def test_equal_rows_get_no_gradient(p):
     x = tg.tensor(np.array([[1.0, 2.0], [3.0, 5.0]]), requires_grad=True)
@@ -194,7 +203,9 @@ REFUSED = {
     ),
     "outer": (lambda: tg.outer(A, V), ValueError, r"outer: input must have shape \(n,\), got \(2"),
     "dtype": (lambda: tg.mm(A, 3), TypeError, r"mm: mat2 must be a Tensor, got int"),
-    "integers": (lambda: A.long().mm(A.long().T), TypeError, r"mm: expected floats, got int64"),
+    "bools": (lambda: A.bool().mm(A.bool().T), TypeError, r"mm: expected numbers, got bool"),
+    "integers": (lambda: tg.functional.linear(V.long(), V.long()), TypeError, r"floats, got int64"),
+    "weight": (lambda: tg.functional.linear(V, A[0, :2]), ValueError, r"\(2,\) expects 2"),
     "addmm": (
         lambda: tg.addmm(V, A, A.T),
         ValueError,

@@ -109,7 +109,7 @@ def test_cross_entropy_passes_second_order_checks(reduction):
     weight = tg.tensor([0.5, 2.0, 1.0, 1.5], dtype=tg.float64)
 
     def function(x):
-        return F.cross_entropy(x, labels, weight, 3, reduction)
+        return F.cross_entropy(x, labels, weight, ignore_index=3, reduction=reduction)
 
     gradcheck(function, (drawn(4, 4),))
     gradgradcheck(function, (drawn(4, 4),))

@@ -37,8 +37,10 @@ def test_conv2d_layer_slides_its_filters():
     ("layer", "fan_in"),
     [(nn.Linear(1600, 40, generator=tg.Generator(5)), 1600),
      (nn.Conv2d(64, 40, 5, generator=tg.Generator(5)), 1600),
-     (nn.Conv2d(64, 80, 5, groups=4, generator=tg.Generator(5)), 400)],
-    ids=["linear", "conv", "grouped"],
+     (nn.Conv2d(64, 80, 5, groups=4, generator=tg.Generator(5)), 400),
+     (nn.Conv1d(320, 40, 5, generator=tg.Generator(5)), 1600),
+     (nn.ConvTranspose2d(40, 64, 5, generator=tg.Generator(5)), 1600)],
+    ids=["linear", "conv", "grouped", "conv1d", "transposed"],
 )  # fmt: skip
 def test_bare_layers_start_as_pytorchs(layer, fan_in):
     bound = 1 / math.sqrt(fan_in)
@@ -85,6 +87,27 @@ def test_dropout_acts_while_training_only():
     assert layer.eval()(x) is x
 
 
+@pytest.mark.parametrize(
+    ("kind", "shape"), [(nn.Dropout2d, (50, 40, 3, 3)), (nn.Dropout1d, (50, 40, 9))]
+)
+def test_dropout_of_whole_channels(kind, shape):
+    layer = kind(keep=0.75, generator=tg.Generator(0))
+    y = layer(tg.ones(shape)).numpy().reshape(2000, 9)
+    assert set(np.unique(y)) == {0.0, np.float32(1 / 0.75)}
+    assert (y == y[:, :1]).all()
+    assert (y[:, 0] == 0).mean() == pytest.approx(0.25, abs=0.03)
+    x = tg.ones(shape)
+    assert layer.eval()(x) is x
+
+
+def test_alpha_dropout_keeps_mean_and_variance():
+    x = tg.randn(100_000, generator=tg.Generator(1))
+    y = nn.AlphaDropout(0.3, generator=tg.Generator(0))(x).numpy()
+    assert (y != x.numpy()).mean() > 0.99
+    assert abs(y.mean()) < 0.02
+    assert y.std() == pytest.approx(1.0, abs=0.02)
+
+
 @pytest.mark.parametrize(("kwargs", "p"), [({}, 0.5), ({"p": 0.0}, 0.0), ({"keep": 0.9}, 0.1),
                                            ({"keep": 1.0}, 0.0)])  # fmt: skip
 def test_dropout_takes_the_probability_to_drop_or_to_keep(kwargs, p):
@@ -124,10 +147,26 @@ def test_pools_flatten_relu_identity():
     assert nn.MaxPool2d(2)(x).tolist() == [[[[5.0, 7.0], [13.0, 15.0]]]]
     assert nn.AvgPool2d(2, stride=2)(x).tolist() == [[[[2.5, 4.5], [10.5, 12.5]]]]
     assert nn.MaxPool2d(3, 1, padding=1)(x).shape == (1, 1, 4, 4)
+    values, places = nn.MaxPool2d(2, return_indices=True)(x)
+    assert values.tolist() == nn.MaxPool2d(2)(x).tolist()
+    assert places.tolist() == [[[[5, 7], [13, 15]]]]
     assert nn.Flatten()(x).shape == (1, 16)
     assert nn.Flatten(0, 2)(x).shape == (4, 4)
     assert nn.ReLU()(tg.tensor([-1.0, 2.0])).tolist() == [0.0, 2.0]
     assert nn.Identity(54, unused=True)(x) is x
+
+
+def test_a_pool_says_where_its_values_were_inside_a_network_too():
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1, generator=tg.Generator(0)),
+        nn.ReLU(),
+        nn.MaxPool2d(2, return_indices=True),
+    )
+    x = tg.randn(1, 1, 6, 6, generator=tg.Generator(1))
+    values, places = net(x)
+    rectified = net[1](net[0](x)).numpy().reshape(2, 36)
+    found = np.take_along_axis(rectified, places.numpy().reshape(2, 9), 1)
+    np.testing.assert_allclose(values.detach().numpy().reshape(2, 9), found, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +213,18 @@ def test_layers_print_as_pytorchs(layer, text):
         (lambda: nn.Conv2d(1, 1, 3, padding="full"), ValueError, "'same' or 'valid', got 'full'"),
         (lambda: nn.Conv2d(1, 1, 3, 2, padding="same"), ValueError, "'same' needs stride 1"),
         (lambda: nn.Conv2d(1, 1, 3, padding_mode="mirror"), ValueError, "padding_mode must be"),
+        (lambda: nn.Conv1d(1, 1, (3, 3)), TypeError, r"Conv1d: kernel_size must be an int, got \(3"),
+        (lambda: nn.ConvTranspose2d(3, 4, 3, groups=2), ValueError, "in_channels=3 is not a mult"),
+        (lambda: nn.ConvTranspose2d(1, 1, 3, padding="same"), ValueError, "must be ints and 'zeros'"),
+        (lambda: nn.ConvTranspose2d(1, 1, 3, padding_mode="reflect"), ValueError, "and 'reflect'"),
+        (lambda: nn.ConvTranspose2d(1, 1, 3, output_padding=-1), ValueError, "at least 0, got -1"),
+        (lambda: nn.ConvTranspose2d(1, 1, 3, 2)(tg.zeros(1, 1, 4, 4), (11, 9)), ValueError,
+         r"output_size \(11, 9\) but an input \(1, 1, 4, 4\) gives from \(9, 9\) to \(10, 10\)"),
+        (lambda: nn.ConvTranspose2d(1, 1, 3)(tg.zeros(1, 1, 4, 4), (9,)), ValueError,
+         r"output_size \(9,\) needs 2 lengths"),
+        (lambda: nn.Upsample(), ValueError, "give size or scale_factor, got size=None"),
+        (lambda: nn.Upsample(4, 2.0), ValueError, "got size=4, scale_factor=2.0"),
+        (lambda: nn.Dropout2d(1.5), ValueError, "Dropout2d: p is a probability"),
         (lambda: nn.Hardtanh(1.0, -1.0), ValueError, "min_val 1.0 is above max_val -1.0"),
         (lambda: nn.GELU("erf"), ValueError, "approximate must be 'none' or 'tanh', got 'erf'"),
         (lambda: nn.Linear(2, 2, dtype=tg.int64), TypeError, "only floats can be learned"),

@@ -114,6 +114,11 @@ def test_a_loss_prints_its_name_and_refuses_another_reduction(name):
         getattr(nn, name)(reduction="average")
 
 
+def test_every_loss_of_pytorchs_is_held_to_it():
+    ours = {name for name in nn.__all__ if name.endswith("Loss")}
+    assert ours - {"MulticlassSVMLoss"} == {case[0] for case in CASES}
+
+
 def test_the_texts_hinge_loss_is_not_divided_by_the_classes():
     x, y = tg.tensor([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]]), tg.tensor([0, 1, 2])
     # The text's table of cat, car, frog: 2.9, 0 and 12.9 a picture.

@@ -46,6 +46,16 @@ def test_grouped_filters_see_their_group():
     assert row.multiply_adds == 8 * 36 * 18
 
 
+def test_rows_and_transposed_convolutions_count_too():
+    (row,) = nn.summary(nn.Conv1d(4, 8, 3, bias=False), (4, 10)).rows
+    assert (row.multiply_adds, row.note) == (8 * 8 * 12, "12 weights a neuron")
+    # Each of the 4 x 5 x 5 inputs lays down 8 filters of 3 x 3.
+    (row,) = nn.summary(nn.ConvTranspose2d(4, 8, 3, stride=2), (4, 5, 5)).rows
+    assert (row.output_shape, row.multiply_adds, row.note) == ((8, 11, 11), 100 * 72, "")
+    (row,) = nn.summary(nn.MaxPool1d(4), (2, 8)).rows
+    assert row.note == "drops 75 %"
+
+
 def test_shared_layers_count_once_and_frozen_ones_are_not_learned():
     layer = nn.Linear(4, 4)
     net = nn.Sequential(layer, layer, nn.Linear(4, 1).requires_grad_(False))

@@ -72,6 +72,37 @@ LAYERS = [
     layer("Flatten", x=(2, 3, 4)),
     layer("Flatten", 0, 1, x=(2, 3, 4)),
     layer("Dropout", 0.3, x=(3, 4)),
+    layer("Dropout1d", 0.3, x=(2, 3, 4)),
+    layer("Dropout2d", 0.3, x=(2, 3, 4, 4)),
+    layer("AlphaDropout", 0.3, x=(3, 4)),
+    layer("Conv1d", 2, 4, 3, x=(2, 2, 7)),
+    layer("Conv1d", 4, 6, 3, 2, 1, 2, 2, False, x=(4, 9)),
+    layer("Conv1d", 2, 3, 3, padding="same", padding_mode="reflect", x=(2, 2, 9)),
+    layer("ConvTranspose2d", 2, 3, 3, x=(2, 2, 4, 5)),
+    layer("ConvTranspose2d", 4, 6, (2, 3), (2, 1), (1, 0), (1, 0), 2, False, x=(1, 4, 4, 5)),
+    layer("ConvTranspose2d", 2, 3, 3, 2, dilation=2, x=(2, 4, 5)),
+    layer("ConvTranspose1d", 2, 3, 3, 2, 1, 1, x=(2, 2, 5)),
+    layer("MaxPool1d", 2, x=(2, 3, 7)),
+    layer("MaxPool1d", 3, 2, 1, ceil_mode=True, x=(3, 8)),
+    layer("AvgPool1d", 2, x=(2, 3, 7)),
+    layer("AvgPool1d", 3, 2, 1, True, False, x=(3, 8)),
+    layer("LPPool1d", 2, 3, x=(2, 3, 7)),
+    layer("LPPool2d", 2, 2, x=(2, 3, 6, 6)),
+    layer("LPPool2d", 3.0, (2, 3), 2, True, x=(2, 3, 7, 7)),
+    layer("AdaptiveAvgPool1d", 3, x=(2, 3, 7)),
+    layer("AdaptiveAvgPool2d", 1, x=(2, 3, 6, 7)),
+    layer("AdaptiveAvgPool2d", (3, None), x=(2, 3, 7, 5)),
+    layer("AdaptiveMaxPool1d", 3, x=(2, 3, 7)),
+    layer("AdaptiveMaxPool2d", (2, 3), x=(2, 3, 7, 5)),
+    layer("Unflatten", 1, (2, 3), x=(2, 6)),
+    layer("PixelShuffle", 2, x=(2, 8, 3, 4)),
+    layer("PixelUnshuffle", 2, x=(2, 2, 4, 6)),
+    layer("Unfold", (2, 3), 1, 1, 2, x=(2, 3, 6, 7)),
+    layer("Fold", (5, 6), 2, padding=1, stride=1, x=(2, 12, 42)),
+    layer("Upsample", scale_factor=2, x=(2, 3, 4, 5)),
+    layer("Upsample", scale_factor=1.5, mode="linear", x=(2, 3, 5)),
+    layer("Upsample", size=(7, 6), mode="bilinear", align_corners=True, x=(2, 3, 4, 5)),
+    layer("Upsample", scale_factor=(2.0, 1.5), mode="bicubic", x=(2, 3, 4, 5)),
     layer("BatchNorm1d", 3, x=(4, 3)),
     layer("BatchNorm1d", 3, 1e-3, 0.2, x=(4, 3, 5)),
     layer("BatchNorm2d", 3, x=(2, 3, 4, 5)),
@@ -91,6 +122,10 @@ LAYERS = [
     layer("RMSNorm", (3, 5), 1e-3, False, x=(2, 3, 5)),
     layer("GroupNorm", 2, 4, x=(2, 4, 3, 3)),
     layer("GroupNorm", 4, 4, 1e-3, False, x=(2, 4, 3)),
+    layer("CosineSimilarity", x=[(3, 4), (3, 4)]),
+    layer("CosineSimilarity", 0, 1e-3, x=[(3, 4), (3, 4)]),
+    layer("PairwiseDistance", x=[(3, 4), (3, 4)]),
+    layer("PairwiseDistance", 3.0, 1e-3, True, x=[(3, 4), (3, 4)]),
     layer("LocalResponseNorm", 3, 1e-2, 0.6, 2.0, x=(2, 5, 3, 3)),
 ]
 
@@ -140,7 +175,7 @@ def assert_agree(ours, theirs, shapes):
 @pytest.mark.parametrize(("name", "args", "kwargs", "shapes"), LAYERS)
 def test_values_and_gradients(name, args, kwargs, shapes):
     ours, theirs = pair_of(name, args, kwargs)
-    if name == "Dropout":  # while training the two draw different numbers
+    if "Dropout" in name:  # while training the two draw different numbers
         ours.eval()
         theirs.eval()
     assert_agree(ours, theirs, shapes)
@@ -153,6 +188,64 @@ def test_names_shapes_and_print(name, args, kwargs, shapes):
     mine, others = ours.state_dict(), theirs.state_dict()
     assert list(mine) == list(others)
     assert [v.shape for v in mine.values()] == [tuple(v.shape) for v in others.values()]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"padding_idx": 2}, {"max_norm": 1.0, "norm_type": 1.5}], ids=str
+)
+def test_embeddings(options):
+    ours, theirs = pair_of("Embedding", (5, 3), options)
+    assert repr(ours) == repr(theirs)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    index = np.array([[0, 2], [2, 4]])
+    out, reference = ours(tg.tensor(index)), theirs(torch.tensor(index))
+    assert_same(out, reference)
+    (upstream,) = drawn([out.shape], seed=1)
+    out.backward(tg.tensor(upstream))
+    reference.backward(torch.tensor(upstream))
+    assert_same(ours.weight.grad, theirs.weight.grad)
+    assert_same(ours.weight, theirs.weight)
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [("MaxPool2d", (3, 2, 1)), ("AdaptiveMaxPool2d", ((3, 2),))],
+)
+def test_pools_say_where_their_values_were(name, args):
+    ours, theirs = pair_of(name, args, {"return_indices": True})
+    (x,) = drawn([(2, 3, 7, 8)])
+    (values, places), (other, their_places) = ours(tg.tensor(x)), theirs(torch.tensor(x))
+    assert_same(values, other)
+    np.testing.assert_array_equal(places.numpy(), their_places.numpy())
+
+
+def test_rows_say_where_their_values_were():
+    for name, args in (("MaxPool1d", (3, 2)), ("AdaptiveMaxPool1d", (4,))):
+        ours, theirs = pair_of(name, args, {"return_indices": True})
+        (x,) = drawn([(2, 3, 9)])
+        np.testing.assert_array_equal(
+            ours(tg.tensor(x))[1].numpy(), theirs(torch.tensor(x))[1].numpy()
+        )
+
+
+def test_unpooling_puts_values_back():
+    (x,) = drawn([(2, 3, 7, 8)])
+    values, places = nn.MaxPool2d(2, return_indices=True)(tg.tensor(x, requires_grad=True))
+    other, their_places = torch.nn.MaxPool2d(2, return_indices=True)(torch.tensor(x))
+    ours, theirs = pair_of("MaxUnpool2d", (2,), {})
+    assert repr(ours) == repr(theirs)
+    assert_same(ours(values, places, (7, 8)), theirs(other, their_places, (7, 8)))
+    assert_same(ours(values, places), theirs(other, their_places))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "size"),
+    [("ConvTranspose2d", (1, 2, 4, 5), (8, 9)), ("ConvTranspose1d", (2, 2, 4), [2, 3, 8])],
+)
+def test_transposed_convolutions_give_the_size_that_is_asked_for(name, shape, size):
+    ours, theirs = pair_of(name, (2, 3, 3, 2, 1), {})
+    (x,) = drawn([shape])
+    assert_same(ours(tg.tensor(x), size), theirs(torch.tensor(x), size))
 
 
 def nested(lib):

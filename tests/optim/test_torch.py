@@ -157,3 +157,157 @@ def test_the_same_plateaus(options):
         schedule.step(loss)
         other.step(loss)
         assert schedule.get_last_lr() == pytest.approx(other.get_last_lr())
+
+
+def network(lib):
+    """A small ConvNet, written once for both libraries."""
+    return lib.Sequential(
+        lib.Conv2d(2, 4, 3, padding=1),
+        lib.BatchNorm2d(4),
+        lib.ReLU(),
+        lib.MaxPool2d(2),
+        lib.Conv2d(4, 6, 3),
+        lib.Tanh(),
+        lib.AvgPool2d(2, 1),
+        lib.Flatten(),
+        lib.Linear(6, 5),
+        lib.ReLU(),
+        lib.Linear(5, 3),
+    )
+
+
+class Run:
+    """The same network, weights and batches here and in PyTorch, step for step."""
+
+    def __init__(self):
+        torch.manual_seed(0)
+        self.theirs = network(torch.nn).double()
+        self.ours = network(tg.nn).double()
+        self.ours.load_state_dict(self.theirs.state_dict())
+        rng = np.random.default_rng(0)
+        self.batches = [
+            (rng.standard_normal((6, 2, 8, 8)), rng.integers(0, 3, 6)) for _ in range(10)
+        ]
+
+    def losses(self, step, steps=30):
+        """Both losses before each step; `step` is told them once the gradients are there."""
+        for i in range(steps):
+            images, labels = self.batches[i % len(self.batches)]
+            loss = tg.functional.cross_entropy(self.ours(tg.tensor(images)), tg.tensor(labels))
+            scores = self.theirs(torch.tensor(images))
+            reference = torch.nn.functional.cross_entropy(scores, torch.tensor(labels))
+            yield loss.item(), reference.item()
+            for net, value in ((self.ours, loss), (self.theirs, reference)):
+                for param in net.parameters():
+                    param.grad = None
+                value.backward()
+            step(loss.item())
+
+
+def assert_one_trajectory(pairs):
+    ours, theirs = zip(*pairs, strict=True)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+    assert len(set(np.round(ours, 6))) > 20  # it moved
+
+
+DOWNHILL = [
+    pytest.param(name, down, id=f"{name} {down}")
+    for name, cases in CASES.items()
+    for options in cases
+    for down in [{key: value for key, value in options.items() if key != "maximize"}]
+    if down == options or down not in cases
+]
+
+
+@pytest.mark.parametrize(("name", "options"), DOWNHILL)
+def test_the_loss_of_a_network_takes_pytorchs_way(name, options):
+    run = Run()
+    optimizer = getattr(optim, name)(run.ours.parameters(), **options)
+    reference = getattr(torch.optim, name)(run.theirs.parameters(), **options)
+
+    def step(_loss):
+        optimizer.step()
+        reference.step()
+
+    assert_one_trajectory(run.losses(step))
+
+
+def test_the_textbooks_momentum_takes_pytorchs_way_at_a_constant_step_size():
+    for nesterov in (False, True):
+        run = Run()
+        options = {"lr": 0.05, "momentum": 0.9, "nesterov": nesterov}
+        optimizer = optim.SGD(run.ours.parameters(), formulation="textbook", **options)
+        reference = torch.optim.SGD(run.theirs.parameters(), **options)
+
+        def step(_loss, optimizer=optimizer, reference=reference):
+            optimizer.step()
+            reference.step()
+
+        assert_one_trajectory(run.losses(step))
+
+
+# What PyTorch has no class for, by its formula.
+OWN = {
+    "ExponentialLR by k": (
+        lambda o: optim.lr_scheduler.ExponentialLR(o, k=0.05),
+        lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda t: np.exp(-0.05 * t)),
+    ),
+    "InverseTimeLR": (
+        lambda o: optim.lr_scheduler.InverseTimeLR(o, k=0.1),
+        lambda o: torch.optim.lr_scheduler.LambdaLR(o, lambda t: 1 / (1 + 0.1 * t)),
+    ),
+    "ReduceLROnPlateau": (
+        lambda o: optim.lr_scheduler.ReduceLROnPlateau(o, factor=0.7, patience=1),
+        lambda o: torch.optim.lr_scheduler.ReduceLROnPlateau(o, factor=0.7, patience=1),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [*SCHEDULES, *OWN])
+@pytest.mark.parametrize("every", [1, 5], ids=["per step", "per epoch"])
+def test_the_loss_under_a_schedule_takes_pytorchs_way(name, every):
+    run = Run()
+    options = {"lr": 0.05, "momentum": 0.9}
+    optimizer = optim.SGD(run.ours.parameters(), **options)
+    reference = torch.optim.SGD(run.theirs.parameters(), **options)
+    if name in OWN:
+        schedule, other = (
+            make(o) for make, o in zip(OWN[name], (optimizer, reference), strict=True)
+        )
+    else:
+        schedule = SCHEDULES[name](optim.lr_scheduler, optimizer)
+        other = SCHEDULES[name](torch.optim.lr_scheduler, reference)
+    measure = name == "ReduceLROnPlateau"
+    taken = []
+
+    def step(loss):
+        optimizer.step()
+        reference.step()
+        taken.append(optimizer.param_groups[0]["lr"])
+        if len(taken) % every == 0:
+            schedule.step(*[loss] * measure)
+            other.step(*[loss] * measure)
+
+    assert_one_trajectory(run.losses(step))
+    assert len(set(taken)) > 1 or every > 1
+
+
+def test_lars_takes_the_way_of_its_paper():
+    """You et al. 2017, algorithm 1, written with PyTorch's tensors."""
+    lr, momentum, decay, trust = 0.5, 0.9, 0.01, 0.05
+    run = Run()
+    optimizer = optim.LARS(run.ours.parameters(), lr, momentum, decay, trust_coefficient=trust)
+    velocities = [torch.zeros_like(w) for w in run.theirs.parameters()]
+
+    def step(_loss):
+        optimizer.step()
+        with torch.no_grad():
+            for w, v in zip(run.theirs.parameters(), velocities, strict=True):
+                local, shrink = 1.0, 0.0
+                if w.ndim > 1:
+                    local = trust * w.norm() / (w.grad.norm() + decay * w.norm())
+                    shrink = decay
+                v.mul_(momentum).add_(lr * local * (w.grad + shrink * w))
+                w.sub_(v)
+
+    assert_one_trajectory(run.losses(step))

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import settings
 
 from tinygrad_cv import functional
-from tinygrad_cv.engine import Tensor
 from tinygrad_cv.testing import registry, samples
 
 EXAMPLES = max(settings().max_examples // 4, 5)
@@ -25,8 +24,7 @@ def test_every_operation_is_in_the_registry():
     functions = {getattr(functional, op) for op in known if hasattr(functional, op)}
     forgotten = {op for op in functional.__all__ if getattr(functional, op) not in functions}
     assert forgotten == set()  # second names of an operation are known by it
-    methods = {op.removeprefix("Tensor.") for op in known if not hasattr(functional, op)}
-    assert {op for op in methods if not hasattr(Tensor, op)} == set()
+    assert all(callable(registry.implementation(op)) for op in known)
     assert set(registry.OPS) & registry.NOT_DIFFERENTIABLE == set()
 
 
@@ -46,9 +44,28 @@ def test_an_operation_whose_second_derivative_is_wrong_is_found(monkeypatch):
     assert row.error.startswith("gradgradcheck: ")
 
 
+def test_an_error_is_a_row_and_the_others_go_on(monkeypatch):
+    def broken(x):
+        raise KeyError("no such key")
+
+    monkeypatch.setattr(functional, "exp", broken)
+    bad, good = registry.run(["exp", "neg"], examples=5)
+    assert bad.error == "KeyError: 'no such key'"
+    assert good.error is None
+
+
+def test_an_operation_checked_at_kinks_alone_does_not_pass(monkeypatch):
+    monkeypatch.setitem(registry.SAMPLERS, "relu", samples.unary(low=0.0, high=0.0, min_side=1))
+    [row] = registry.run(["relu"], examples=5)
+    assert row.kinks > 0
+    assert row.error == "nothing was compared to first order: every element lies at a kink"
+
+
 def test_runs_are_repeatable():
-    once, twice = ([*registry.run(["mul", "exp"], examples=5)] for _ in range(2))
-    assert once == twice
+    once, twice, other = (
+        [*registry.run(["mul", "exp"], examples=5, seed=seed)] for seed in (3, 3, 4)
+    )
+    assert once == twice != other
 
 
 def test_an_unknown_operation_is_refused_before_any_work():

@@ -45,6 +45,69 @@ def test_a_schedule_takes_a_step_an_epoch():
     assert [row.learning_rate for row in history] == [0.1, 0.05, 0.025]
 
 
+def test_a_schedule_may_take_a_step_an_update():
+    trainer, batches = trainer_for(clusters())
+    schedule = optim.lr_scheduler.StepLR(trainer.optimizer, step_size=6, gamma=0.5)
+    trainer = Trainer(trainer.model, trainer.optimizer, schedule=schedule, schedule_unit="step")
+    history = trainer.fit(batches, batches, epochs=3)  # of 6 updates each
+    assert schedule.last_epoch == 18
+    assert [row.learning_rate for row in history] == [0.05, 0.025, 0.0125]
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_a_plateau_is_seen_in_the_validation(mode):
+    class Seen(optim.lr_scheduler.ReduceLROnPlateau):
+        def step(self, metrics):
+            seen.append(metrics)
+            super().step(metrics)
+
+    seen = []
+    trainer, batches = trainer_for(clusters())
+    trainer.schedule = Seen(trainer.optimizer, mode)
+    history = trainer.fit(batches, tg.data.DataLoader(clusters(seed=1), 60), epochs=2)
+    field = "validation_loss" if mode == "min" else "validation_accuracy"
+    assert seen == [getattr(row, field) for row in history]
+
+
+def test_units_that_cannot_be():
+    trainer, _ = trainer_for(clusters())
+    with pytest.raises(ValueError, match="schedule_unit must be 'epoch' or 'step', got 'batch'"):
+        Trainer(trainer.model, trainer.optimizer, schedule_unit="batch")
+    plateau = optim.lr_scheduler.ReduceLROnPlateau(trainer.optimizer)
+    with pytest.raises(ValueError, match="a plateau is seen in the validation"):
+        Trainer(trainer.model, trainer.optimizer, schedule=plateau, schedule_unit="step")
+
+
+def test_a_penalty_is_learned_from_and_not_recorded():
+    """One step from the same weights: w moves by lr times the penalty's gradient more."""
+    data = clusters(10)
+    plain, batches = trainer_for(data)
+    before = plain.model[0].weight.numpy().copy()
+    first = plain.fit(batches, batches, epochs=1)
+    held, batches = trainer_for(data)
+    held.regularizer = nn.regularizers.L2(0.5)
+    second = held.fit(batches, batches, epochs=1)
+    want = plain.model[0].weight.numpy() - 0.1 * 0.5 * before
+    np.testing.assert_allclose(held.model[0].weight.numpy(), want, rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(held.model[0].bias.numpy(), plain.model[0].bias.numpy())
+    assert first[0].train_loss == second[0].train_loss
+
+
+def test_max_norm_holds_after_every_update():
+    class Lengths(Callback):
+        def on_batch_end(self, trainer, images):
+            rows = np.linalg.norm(trainer.model[2].weight.numpy(), axis=1)
+            longest.append(rows.max())
+
+    longest = []
+    trainer, batches = trainer_for(clusters(), [Lengths()])
+    trainer.max_norm = 0.4
+    trainer.fit(batches, batches, epochs=2)
+    assert max(longest) == pytest.approx(0.4, rel=1e-5)
+    with pytest.raises(ValueError, match="Trainer: max_norm must be above 0, got -1"):
+        Trainer(trainer.model, trainer.optimizer, max_norm=-1.0)
+
+
 def test_fit_goes_on_where_it_stopped():
     trainer, batches = trainer_for(clusters())
     trainer.fit(batches, batches, epochs=2)
@@ -167,6 +230,25 @@ def test_a_saved_run_predicts_the_same(tmp_path):
     assert description["shape"] == (1, 28, 28)
     assert description["classes"] == [str(n) for n in range(10)]
     assert not loaded.training
+
+
+def test_a_run_of_a_pattern_keeps_its_settings_and_its_standardization(tmp_path):
+    data = tg.data.digits(train=False)
+    data.transform = tg.data.Standardize.of(data)
+    pattern = "INPUT -> CONV -> BN -> RELU -> POOL -> FC -> RELU -> DROPOUT -> FC"
+    settings = {"filters": [3], "kernel_size": 5, "hidden": 7, "dropout": 0.25}
+    model = tg.training.build(pattern, (1, 28, 28), 10, settings)
+    images, _ = data[:4]
+    model(images)  # batch normalisation's statistics move
+    save_run(tmp_path, model, pattern, data, settings)
+    loaded, description = load_run(tmp_path)
+    assert repr(loaded) == repr(model)
+    want = model.eval()(images).detach().numpy()
+    np.testing.assert_array_equal(loaded(images).detach().numpy(), want)
+    assert description["architecture"] == pattern
+    assert description["settings"] == settings
+    assert description["transform"].mean == data.transform.mean
+    assert description["transform"].std == data.transform.std
 
 
 def test_load_run_refuses_weights_without_a_description(tmp_path):

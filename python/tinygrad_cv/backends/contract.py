@@ -7,7 +7,10 @@ Arguments arrive checked: `settings` come from `check_*` functions, shapes fit.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Pair = tuple[int, int]
@@ -119,6 +122,28 @@ class Backend(Protocol):
         """d[i, j] between row i of x (N, D) and row j of y (M, D); metric "l1" or "sqeuclidean".
 
         float32 and float64 give their own dtype; uint8 gives exact sums as int64.
+        """
+
+    def nearest(
+        self,
+        x: Array,
+        y: Array,
+        k: int,
+        metric: str,
+        p: float = 2.0,
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[Array, Array]:
+        """The k rows of y (M, D) nearest to each row of x (N, D): distances and indices (N, k).
+
+        Nearest first; of equally far rows the one with the lower index comes first, also where that
+        decides which is in. 1 <= k <= M; NaN counts as infinitely far. No (N, M) array is made.
+
+        metric: "l1", "sqeuclidean", "dot" (minus the product), "cosine" (1 minus it), "chebyshev",
+        "hamming" (the share that differs), "minkowski" (the sum of |x - y| ** p, without the root).
+        Distances have the dtype of x and y, float32 or float64; uint8 gives float64, where all but
+        cosine, hamming and minkowski are exact integers. Indices are int64.
+
+        progress: called after each part of x, with its rows; the GIL is released in between.
         """
 
     def activation(self, name: str, x: Array, alpha: float = 0.0) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from typer import rich_utils
 
-from tinygrad_cv.cli import gradcheck, info, predict, train
+from tinygrad_cv.cli import gradcheck, info, knn, predict, train, tune
 
 # What a user can cause: wrong values, missing or broken files, missing packages or devices, a
 # diverged run.
@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
+app.command("knn")(knn.knn)
+app.command("tune")(tune.tune)
 app.command("gradcheck")(gradcheck.gradcheck)
 app.command("info")(info.info)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,17 +16,20 @@ def gradcheck(
         list[str] | None, typer.Argument(help="Operations, such as conv2d or exp; default: all.")
     ] = None,
     examples: Annotated[int, typer.Option(min=1, help="Inputs drawn for each operation.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the draws; another gives other inputs.")] = 0,
 ) -> None:
     """Check first and second derivatives of operations on inputs that hypothesis draws.
 
     Prints a line for each: inputs drawn, derivatives compared, kinks left out, and the worst
-    relative error to first and to second order. Exits with 1 if one is wrong.
+    relative error to first and to second order. Exits with 1 if one is wrong, fails, or has been
+    checked at kinks alone.
 
-    Example: tinygrad-cv gradcheck conv2d max_pool2d --examples 50
+    Example: tinygrad-cv gradcheck conv2d max_pool2d --examples 50 --seed 1
     """
     from tinygrad_cv.testing.registry import run
 
-    rows = run(ops or (), examples=examples)
+    start = time.perf_counter()
+    rows = run(ops or (), examples=examples, seed=seed)
     typer.echo(
         f"{'operation':32s} {'inputs':>6s} {'compared':>9s} {'kinks':>6s} {'first':>9s} "
         f"{'second':>9s}"
@@ -37,7 +41,8 @@ def gradcheck(
         typer.echo(_line(row))
         if row.error is not None:
             typer.echo(row.error)
-    typer.echo(f"{checked - wrong} of {checked} operations pass")
+    seconds = time.perf_counter() - start
+    typer.echo(f"{checked - wrong} of {checked} operations pass, in {seconds:.0f} s")
     if wrong:
         raise typer.Exit(1)
 

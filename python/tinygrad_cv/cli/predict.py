@@ -10,6 +10,8 @@ import typer
 if TYPE_CHECKING:
     from tinygrad_cv.engine.tensor import Tensor
 
+DIGITS = (1, 28, 28), list("0123456789")
+
 
 def predict(
     out: Annotated[Path, typer.Argument(help="Folder that `tinygrad-cv train` wrote.")],
@@ -17,28 +19,41 @@ def predict(
 ) -> None:
     """Print the label that a trained network gives each image, and its five highest probabilities.
 
-    A photographed digit is turned to grey, inverted when its ground is light, cropped and centred
-    by mass, as the images that the network learned from were.
+    For a network of 28 x 28 digits, a photographed digit is turned to grey, inverted when its ground
+    is light, cropped and centred by mass, as the images that it learned from were. For others, images
+    are brought to the size and colours that it learned from.
 
     Example: tinygrad-cv predict runs/lenet-digits three.png seven.jpg
     """
     from tinygrad_cv.training import load_run
 
     model, description = load_run(out)
-    prepared = [_prepared(path, description["shape"]) for path in images]
+    prepared = [_prepared(path, description) for path in images]
     for path, image in zip(images, prepared, strict=True):
         typer.echo(f"{path}: {_line(model, image, description['classes'])}")
 
 
-def _prepared(path: Path, shape: tuple[int, int, int]) -> Tensor:
+def _prepared(path: Path, description: dict[str, Any]) -> Tensor:
     """An image file as a batch of one, as the network expects it."""
     import tinygrad_cv as tg
     from tinygrad_cv.data.digit_image import digit_image
     from tinygrad_cv.data.image_file import load_image
 
-    if shape != (1, 28, 28):
-        raise ValueError(f"predict: only networks for 1 x 28 x 28 digits, this one takes {shape}")
-    return tg.from_numpy(digit_image(load_image(path))).reshape(1, *shape)
+    shape, transform = description["shape"], description["transform"]
+    if (shape, description["classes"]) == DIGITS:
+        pixels = digit_image(load_image(path)).reshape(1, *shape)
+    else:
+        pixels = _resized(load_image(path, shape[0]), shape[1:])
+    return tg.from_numpy(pixels if transform is None else transform(pixels))
+
+
+def _resized(image: Any, size: tuple[int, int]) -> Any:
+    """Bytes as floats in [0, 1], (1, C, *size): means of what falls into a pixel, or between pixels."""
+    import tinygrad_cv as tg
+
+    smaller = all(side >= wanted for side, wanted in zip(image.shape[1:], size, strict=True))
+    given = tg.tensor(image[None] / 255, dtype=tg.float32)
+    return tg.functional.interpolate(given, size, mode="area" if smaller else "bilinear").numpy()
 
 
 def _line(model: Any, image: Tensor, classes: list[str]) -> str:

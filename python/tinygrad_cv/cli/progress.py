@@ -1,7 +1,8 @@
-"""The progress of a training run: a bar on a terminal, a line an epoch everywhere."""
+"""The progress of long work: a bar on a terminal, and for training a line an epoch everywhere."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -21,12 +22,39 @@ from rich.text import Text
 from tinygrad_cv.training import Callback
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tinygrad_cv.training import Epoch, Trainer
 
 
 class _Speed(ProgressColumn):
+    def __init__(self, unit: str = "images") -> None:
+        super().__init__()
+        self.unit = unit
+
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f} images/s" if task.speed else "")
+        return Text(
+            f"{task.speed:,.{0 if task.speed > 10 else 2}f} {self.unit}/s" if task.speed else ""
+        )
+
+
+@contextmanager
+def bar(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """A bar on the terminal, gone at the end; gives what moves it on by so many."""
+    console = Console(stderr=True)
+    shown = Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(unit),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with shown:
+        task = shown.add_task(title, total=total)
+        yield lambda done: shown.update(task, advance=done)
 
 
 class Progress(Callback):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_cv.data.dataset import Dataset, fetch_samples, rows_of
+from tinygrad_cv.data.dataset import Dataset, default_collate, fetch_samples, rows_of
 from tinygrad_cv.data.image_file import load_image
 from tinygrad_cv.data.images import apply
 
@@ -34,6 +34,9 @@ class ImageFolder(Dataset):
         Takes an image (uint8, C x H x W) and returns what the sample shall hold in its place.
     channels : {3, 1, None}
         Colour, grey, or what each file has.
+    on_error : {"raise", "skip"}
+        What a batch does with a file that is no image: end with an error that names it, or go on
+        without it.
 
     Attributes
     ----------
@@ -45,13 +48,16 @@ class ImageFolder(Dataset):
         The files and their labels, sorted by class and path.
     labels : ndarray, int64
         The labels of `samples`.
+    broken : dict
+        The files that were left out so far, and what is wrong with each.
 
     Raises
     ------
     FileNotFoundError
         No such folder, no folder in it, or a class without images.
     ValueError
-        On access: a file that is no image, or damaged; it is named.
+        Another `on_error`. On access: a file that is no image, or damaged; it is named. With "skip",
+        only where a batch has no other, or one sample is asked for.
 
     Examples
     --------
@@ -65,10 +71,15 @@ class ImageFolder(Dataset):
         root: str | os.PathLike[str],
         transform: Callable[[NDArray[np.uint8]], Any] | None = None,
         channels: int | None = 3,
+        on_error: str = "raise",
     ) -> None:
+        if on_error not in ("raise", "skip"):
+            raise ValueError(f"ImageFolder: on_error must be 'raise' or 'skip', got {on_error!r}")
         self.root = Path(root).expanduser()
         self.transform = transform
         self.channels = channels
+        self.on_error = on_error
+        self.broken: dict[Path, str] = {}
         self.classes = _classes(self.root)
         self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
         self.samples = [
@@ -84,9 +95,30 @@ class ImageFolder(Dataset):
     def __getitem__(self, index: Any) -> Any:
         rows = rows_of("ImageFolder", index, len(self))
         if not isinstance(rows, int):
-            return fetch_samples(self, rows)
+            return self.get_batch(rows)
         path, label = self.samples[rows]
         return apply(self.transform, load_image(path, self.channels)), label
+
+    def get_batch(self, indices: NDArray[np.int64]) -> Any:
+        """The samples at `indices`, collated, without broken files where `on_error` says so."""
+        if self.on_error == "raise":
+            return fetch_samples(self, indices)
+        read = [self._read(row) for row in indices.tolist()]
+        samples = [sample for sample in read if sample is not None]
+        if not samples and len(indices):
+            raise ValueError(
+                f"ImageFolder: none of the {len(indices)} files of a batch is an image; the last: "
+                f"{self.broken[self.samples[indices[-1]][0]]}"
+            )
+        return default_collate(samples)
+
+    def _read(self, row: int) -> Any:
+        """The sample, or None after its file was written down as broken."""
+        try:
+            return self[row]
+        except (OSError, ValueError) as error:
+            self.broken[self.samples[row][0]] = str(error)
+            return None
 
 
 def _classes(root: Path) -> tuple[str, ...]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv.data.augment.augmentation import Augmentation
+from tinygrad_cv.data.augment.sample_random import SampleRandom
 from tinygrad_cv.data.dataset import fetch
 from tinygrad_cv.engine.random import Generator, default_generator
+from tinygrad_cv.engine.tensor import Tensor, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+# Batches that each worker may have ready: two keep it busy while the step takes one.
+READY = 2
 
 
 class DataLoader:
@@ -39,13 +47,21 @@ class DataLoader:
         What draws the orders; the default generator where neither it nor `seed` is given.
     seed : int, optional
         Short for ``generator=Generator(seed)``: the order of each epoch then depends on it alone.
+    augment : Augmentation, optional
+        Changes each batch of (images, labels), see `tinygrad_cv.data.augment`. What it does to a sample
+        depends on the seed, the epoch and the sample's index.
+    num_workers : int
+        Threads that prepare batches ahead of their use; 0 prepares each when it is asked for. The
+        batches are the same for any number.
 
     Raises
     ------
     TypeError
-        Not a data set, or a batch size that is no int.
+        Not a data set, a batch size or number of workers that is no int, or an `augment` that is no
+        Augmentation; when iterated, batches that are not (images, labels) beside `augment`.
     ValueError
-        A batch size under 1; `shuffle` beside `sampler`; `generator` beside `seed`.
+        A batch size under 1, or fewer than no workers; `shuffle` beside `sampler`; `generator`
+        beside `seed`.
 
     Examples
     --------
@@ -65,8 +81,10 @@ class DataLoader:
         drop_last: bool = False,
         generator: Generator | None = None,
         seed: int | None = None,
+        augment: Augmentation | None = None,
+        num_workers: int = 0,
     ) -> None:
-        _check(dataset, batch_size)
+        _check(dataset, batch_size, num_workers, augment)
         if shuffle and sampler is not None:
             raise ValueError("DataLoader: give shuffle=True or a sampler, not both")
         if generator is not None and seed is not None:
@@ -78,6 +96,8 @@ class DataLoader:
         self.collate_fn = collate_fn
         self.drop_last = drop_last
         self.generator = generator if seed is None else Generator(seed)
+        self.augment = augment
+        self.num_workers = int(num_workers)
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
@@ -86,35 +106,84 @@ class DataLoader:
         return full + (1 if rest and not self.drop_last else 0)
 
     def __iter__(self) -> Iterator[Any]:
-        # The order is drawn here, not at the first batch, so that two loaders started in turn take
-        # their numbers in that order.
-        return self._batches(self._order())
+        return self.epoch()
+
+    def epoch(self, skip: int = 0) -> Iterator[Any]:
+        """The batches of a new epoch, without the first `skip`, which are not prepared either."""
+        # Key and order are drawn here, not at the first batch, so that two loaders started in turn
+        # take their numbers in that order.
+        key = 0 if self.augment is None else int(self._source().numpy.integers(2**63))
+        batches = self._cut(self._order())[skip:]
+        if self.num_workers:
+            return self._ahead(batches, key)
+        return (self._batch(indices, key) for indices in batches)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the drawing of orders and augmentations stands, fit for JSON."""
+        return {"generator": self._source().get_state()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from where `state_dict` was called."""
+        self._source().set_state(state_dict["generator"])
+
+    def _source(self) -> Generator:
+        return self.generator or default_generator
 
     def _order(self) -> NDArray[np.int64]:
         if self.sampler is not None:
             return np.fromiter(self.sampler, np.int64)
         if self.shuffle:
-            return (self.generator or default_generator).numpy.permutation(len(self.dataset))
+            return self._source().numpy.permutation(len(self.dataset))
         return np.arange(len(self.dataset))
 
-    def _batches(self, order: NDArray[np.int64]) -> Iterator[Any]:
+    def _cut(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         step = self.batch_size
         stop = len(order) - len(order) % step if self.drop_last else len(order)
-        for start in range(0, stop, step):
-            yield self._batch(order[start : start + step])
+        return [order[start : min(start + step, stop)] for start in range(0, stop, step)]
 
-    def _batch(self, indices: NDArray[np.int64]) -> Any:
+    def _batch(self, indices: NDArray[np.int64], key: int) -> Any:
         if self.collate_fn is None:
-            return fetch(self.dataset, indices)
-        return self.collate_fn([self.dataset[index] for index in indices.tolist()])
+            batch = fetch(self.dataset, indices)
+        else:
+            batch = self.collate_fn([self.dataset[index] for index in indices.tolist()])
+        return batch if self.augment is None else self._augmented(batch, SampleRandom(key, indices))
+
+    def _augmented(self, batch: Any, random: SampleRandom) -> tuple[Tensor, Tensor]:
+        assert self.augment is not None
+        if not (
+            isinstance(batch, (tuple, list))
+            and len(batch) == 2
+            and all(isinstance(part, Tensor) for part in batch)
+        ):
+            raise TypeError("DataLoader: augment needs batches of (images, labels), two tensors")
+        images, labels = self.augment.batch(batch[0].array, batch[1].array, random)
+        return wrap(images), wrap(labels)
+
+    def _ahead(self, batches: list[NDArray[np.int64]], key: int) -> Iterator[Any]:
+        """The batches in order, while threads prepare the next ones."""
+        waiting: deque[Future[Any]] = deque()
+        with ThreadPoolExecutor(self.num_workers, "tinygrad-cv-data") as pool:
+            try:
+                for indices in batches:
+                    waiting.append(pool.submit(self._batch, indices, key))
+                    if len(waiting) > READY * self.num_workers:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:  # an epoch that is left early
+                for future in waiting:
+                    future.cancel()
 
 
-def _check(dataset: Any, batch_size: Any) -> None:
+def _check(dataset: Any, batch_size: Any, num_workers: Any, augment: Any) -> None:
     if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
         raise TypeError(
             f"DataLoader: dataset must have __len__ and __getitem__, got {type(dataset).__name__}"
         )
-    if not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool):
-        raise TypeError(f"DataLoader: batch_size must be an int, got {batch_size!r}")
-    if batch_size < 1:
-        raise ValueError(f"DataLoader: batch_size must be at least 1, got {batch_size}")
+    for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+            raise TypeError(f"DataLoader: {name} must be an int, got {value!r}")
+        if value < least:
+            raise ValueError(f"DataLoader: {name} must be at least {least}, got {value}")
+    if augment is not None and not isinstance(augment, Augmentation):
+        raise TypeError(f"DataLoader: augment must be an Augmentation, got {augment!r}")

@@ -10,15 +10,23 @@ from __future__ import annotations
 import copy
 import sys
 from contextlib import nullcontext
-from heapq import heappop, heappush, heappushpop
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_cv.engine import anomaly, memory
-from tinygrad_cv.engine.gate import Gate, saved_as_tensors, zero_dim
+from tinygrad_cv.engine import anomaly, exposure, memory, watch
+from tinygrad_cv.engine.gate import (
+    Gate,
+    check_gradient,
+    finish_watched,
+    release,
+    saved_as_tensors,
+    zero_dim,
+)
 from tinygrad_cv.engine.grad_mode import enable_grad, is_grad_enabled
-from tinygrad_cv.engine.masking import whole_pass
+from tinygrad_cv.engine.masking import below_mask, whole_pass
+from tinygrad_cv.engine.shortcuts import connect, shortcut
 from tinygrad_cv.engine.tensor import Leaf, Tensor, wrap
 
 if TYPE_CHECKING:
@@ -45,8 +53,8 @@ def backward(
         del grad
         for leaf in list(grads):
             _accumulate(leaf, grads, create_graph)
-    if memory._waiting:
-        memory.release_waiting()
+    if exposure.waiting:
+        exposure.release_waiting()
 
 
 def grad(
@@ -136,8 +144,8 @@ def grad(
             results.append(wanted[x.node])
         else:
             results.append(wrap(_own(wanted, x.node, x.array.dtype)))
-    if memory._waiting:
-        memory.release_waiting()
+    if exposure.waiting:
+        exposure.release_waiting()
     return tuple(results)  # type: ignore[arg-type]
 
 
@@ -206,67 +214,70 @@ def _run(
 ) -> dict[Node, Any]:
     """Go through the graph; returns the gradients of the leaves, and fills those wanted of gates.
 
-    `grads` maps nodes to their gradients and starts with the roots. Arrays in it may be shared (an
-    addition hands the same one to both inputs), so they are added to in place only once they are
-    known to be this run's own.
+    `grads` maps nodes to their gradients and starts with the roots.
     """
-    plain = not create_graph and needed is None and not anomaly.enabled()
-    heap: list[tuple[int, Gate]] = []
-    for node in grads:
-        if node.seq:
-            heappush(heap, (-node.seq, node))
+    if create_graph or wanted or needed is not None or anomaly.enabled():
+        _walk(grads, retain_graph, create_graph, wanted, needed)
+    else:
+        walk(grads, retain_graph)
+    return grads
+
+
+@shortcut
+def walk(grads: dict[Node, Any], retain_graph: bool) -> None:
+    """From gate to gate, in a pass that records nothing and goes everywhere: the usual one."""
+    _walk(grads, retain_graph, False, {}, None)
+
+
+def _walk(
+    grads: dict[Node, Any],
+    retain_graph: bool,
+    create_graph: bool,
+    wanted: dict[Node, Any],
+    needed: set[Node] | None,
+) -> None:
+    """From gate to gate, the one made last first, until only leaves have a gradient in `grads`.
+
+    Arrays in it may be shared (an addition hands the same one to both inputs), so they are added to
+    in place only once they are known to be this run's own.
+    """
+    heap = [(-node.seq, node) for node in grads if node.seq]
+    heapify(heap)
     owned: set[Node] = set()
-    last_write = memory.last_write
-    newest: Gate | None = heappop(heap)[1] if heap else None
-    while newest is not None:
-        gate, newest = newest, None
+    while heap:
+        gate = heappop(heap)[1]
         grad = grads.pop(gate)
         if gate.extra is not None:
             grad = _observe(gate, grad)
-            last_write = memory.last_write  # a hook may write in place
-        if wanted and gate in wanted:
+        if gate in wanted:
             wanted[gate] = grad
             if needed is not None and needed.isdisjoint(gate.parents):
-                newest = heappop(heap)[1] if heap else None
                 continue
-        if plain and gate.trusted and gate.seq > last_write and gate.saved is not None:
-            parts = gate.backward(grad)
-        else:
-            parts = _careful_backward(gate, grad, create_graph, needed)
-        parent: Node
-        # Lengths are equal: a user's gate was checked, and strict=True costs 0.1 us.
-        for parent, part in zip(gate.parents, parts):  # noqa: B905
+        parts = _local_gradients(gate, grad, create_graph, needed)
+        for parent, part in zip(gate.parents, parts, strict=True):
             if parent is None or part is None or (needed is not None and parent not in needed):
                 continue
             if parent not in grads:
                 grads[parent] = part
-                seq = parent.seq
-                if newest is None:
-                    if seq:
-                        newest = parent
-                elif seq > newest.seq:
-                    heappush(heap, (-newest.seq, newest))
-                    newest = parent
-                elif seq:
-                    heappush(heap, (-seq, parent))
+                if parent.seq:
+                    heappush(heap, (-parent.seq, parent))
             elif create_graph or parent not in owned:
                 grads[parent] = grads[parent] + part
                 owned.add(parent)
             else:
                 grads[parent] += part
         if not retain_graph:
-            gate.saved = None
-            gate.parents = ()
-            gate.extra = None
-        if heap:
-            if newest is None:
-                newest = heappop(heap)[1]
-            else:
-                newest = heappushpop(heap, (-newest.seq, newest))[1]
-    return grads
+            release(gate)
 
 
-def _careful_backward(
+def step(gate: Gate, grad: Any) -> tuple[Any, ...]:
+    """What a gate with hooks, of a user's class or of changed values gives in the usual pass."""
+    if gate.extra is not None:
+        grad = _observe(gate, grad)
+    return _local_gradients(gate, grad, False, None)
+
+
+def _local_gradients(
     gate: Gate, grad: Any, create_graph: bool, needed: set[Node] | None
 ) -> tuple[Any, ...]:
     """What the gate's backward returns, with the checks that its state asks for."""
@@ -281,7 +292,7 @@ def _careful_backward(
             gate.saved = saved_as_tensors(recorded)
         if needed is not None:
             gate.parents = tuple([p if p in needed else None for p in recorded.parents])
-    parts = gate.backward(grad)
+    parts: tuple[Any, ...] = gate.backward(grad)
     if not gate.trusted:
         parts = _checked(gate, parts)
     if anomaly.enabled():
@@ -310,6 +321,10 @@ def _checked(gate: Gate, parts: Any) -> tuple[Any, ...]:
             f"{name}.backward returned {len(parts)} gradients but the gate has "
             f"{len(gate.parents)} inputs; return one for each, None where there is none"
         )
+    shapes = gate.extra.shapes if gate.extra is not None else None
+    for position, (parent, part) in enumerate(zip(gate.parents, parts, strict=True)):
+        if shapes is not None and parent is not None and part is not None:
+            check_gradient(f"{name}.backward", position, part, shapes[position])
     return tuple(parts)
 
 
@@ -383,3 +398,16 @@ def _accumulate(leaf: Leaf, grads: dict[Node, Any], create_graph: bool) -> None:
         memory.wrote(tensor.grad.array)
     else:
         tensor.grad = wrap(tensor.grad.array + grads[leaf])
+
+
+connect(
+    Tensor=Tensor,
+    Gate=Gate,
+    clock=memory.clock,
+    watch=vars(watch),
+    memory=vars(memory),
+    below_mask=below_mask,
+    finish_watched=finish_watched,
+    zero_dim=zero_dim,
+    step=step,
+)

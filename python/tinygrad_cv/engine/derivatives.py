@@ -174,6 +174,9 @@ def hvp(
     return _detached(value, create_graph), _like(inputs, product)
 
 
+vhp = hvp  # PyTorch's name for v^T H, which is H v: a Hessian is symmetric
+
+
 def jacobian(
     func: Callable[..., Any], inputs: Tensors, create_graph: bool = False, strict: bool = False
 ) -> Any:
@@ -204,7 +207,7 @@ def jacobian(
         outputs = func(*leaves)
         outs = _outputs("jacobian", outputs)
         blocks = [_like(inputs, _rows(out, leaves, create_graph, strict)) for out in outs]
-    return tuple(blocks) if isinstance(outputs, tuple) else blocks[0]
+    return tuple(blocks) if isinstance(outputs, (tuple, list)) else blocks[0]
 
 
 def hessian(
@@ -306,6 +309,9 @@ def _vectors(where: str, v: Any, like: Sequence[Tensor]) -> Sequence[Tensor | No
             )
         return [wrap(np.ones_like(like[0].array))]
     vectors = _tuple(v)
+    for x in vectors:
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{where}: v must be a Tensor or tensors, got {type(x).__name__}")
     if [x.shape for x in vectors] != [x.shape for x in like]:
         raise ValueError(
             f"{where}: v has shapes {[x.shape for x in vectors]} but {[x.shape for x in like]} are "
@@ -348,6 +354,6 @@ def _gradients(
 def _detached(outputs: Any, keep_graph: bool) -> Any:
     if keep_graph:
         return outputs
-    if isinstance(outputs, tuple):
+    if isinstance(outputs, (tuple, list)):
         return tuple([x.detach() for x in outputs])
     return outputs.detach()

@@ -9,10 +9,11 @@ import numpy as np
 from tinygrad_cv.engine import anomaly, grad_mode, memory, recording, views, watch
 from tinygrad_cv.engine.memory import next_seq
 from tinygrad_cv.engine.promotion import promote, scalar_operand
+from tinygrad_cv.engine.shortcuts import shortcut
 from tinygrad_cv.engine.tensor import Leaf, Tensor, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 OUT = -1  # in `saved_from`: the gate's own output
 
@@ -22,7 +23,7 @@ _new = object.__new__
 class Extra:
     """What few gates have: hooks, holds on shared memory, where the user's code made them."""
 
-    __slots__ = ("holds", "hooks", "made_at", "restore", "retained")
+    __slots__ = ("holds", "hooks", "made_at", "restore", "retained", "shapes")
 
     def __init__(self) -> None:
         self.hooks: list[Any] = []
@@ -30,6 +31,7 @@ class Extra:
         self.retained: list[Any] = []  # weak references to tensors that keep their gradient
         self.made_at: str | None = None
         self.restore: Callable[[], None] | None = None  # of a checkpoint: gets back what was saved
+        self.shapes: tuple[Any, ...] | None = None  # of the inputs, for gates of users' classes
 
 
 class Gate:
@@ -74,7 +76,7 @@ class Gate:
 
     parents: tuple[Gate | Leaf | None, ...]  # where each input came from; None: needs no gradient
     seq: int  # later gates have higher numbers
-    saved: Any  # a tuple of values; None: freed by a backward pass
+    saved: Any  # a tuple of values; None: freed by a backward pass, see `release`
     extra: Extra | None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -108,12 +110,7 @@ class Gate:
                 parents.append(None)
         if not any_tensor:
             return _forward_alone(self, arrays)
-        if not self.trusted:
-            self.saved = ()
-        value = self.forward(*arrays)
-        if not self.trusted:
-            value = check_value(self, value)
-        return finish(self, value, tuple(parents))
+        return _call(self, arrays, tuple(parents))
 
 
 def _forward_alone(gate: Gate, arrays: list[Any]) -> Any:
@@ -122,13 +119,24 @@ def _forward_alone(gate: Gate, arrays: list[Any]) -> Any:
     return gate.forward(*arrays)
 
 
+def _call(gate: Gate, arrays: Sequence[Any], parents: tuple[Gate | Leaf | None, ...]) -> Tensor:
+    """The tensor of a gate's value; what a user's class gives is looked at."""
+    if gate.trusted:
+        return finish(gate, gate.forward(*arrays), parents)
+    gate.saved = ()
+    out = finish(gate, check_value(gate, gate.forward(*arrays)), parents)
+    if out.node is gate:
+        extra_of(gate).shapes = tuple([getattr(x, "shape", ()) for x in arrays])
+    return out
+
+
 def finish(gate: Gate, value: Any, parents: tuple[Gate | Leaf | None, ...]) -> Tensor:
     """Make the tensor that a gate's call returns, and record the gate if a parent needs it."""
     out: Tensor = _new(Tensor)
     out.array = value if value.ndim else zero_dim(value)
     out.grad = None
     if watch.reasons:
-        return _finish_watched(gate, out, parents)
+        return finish_watched(gate, out, parents)
     for parent in parents:
         if parent is not None:
             gate.parents = parents
@@ -140,7 +148,7 @@ def finish(gate: Gate, value: Any, parents: tuple[Gate | Leaf | None, ...]) -> T
     return out
 
 
-def _finish_watched(gate: Gate, out: Tensor, parents: tuple[Gate | Leaf | None, ...]) -> Tensor:
+def finish_watched(gate: Gate, out: Tensor, parents: tuple[Gate | Leaf | None, ...]) -> Tensor:
     if anomaly.enabled():
         anomaly.check_value(gate, out.array)
     if not grad_mode.is_grad_enabled() or all(parent is None for parent in parents):
@@ -174,30 +182,44 @@ def extra_of(gate: Gate) -> Extra:
     return gate.extra
 
 
+@shortcut
+def release(gate: Gate) -> None:
+    """Let go of the arrays that the gate's local gradient needs, after a backward pass.
+
+    It cannot be entered again then. One that keeps none (a sum, a reshape) can, as in PyTorch. What
+    a user's class keeps beside `saved` is its own affair.
+    """
+    held = gate.saved.__class__ is not tuple or len(gate.saved) > 0
+    if gate.trusted:
+        for kind in type(gate).__mro__[: -len(Gate.__mro__)]:
+            for name in getattr(kind, "__slots__", ()):
+                if _has_arrays(getattr(gate, name, None)):
+                    delattr(gate, name)
+                    held = True
+    if held:
+        gate.saved = None
+        gate.parents = ()
+        gate.extra = None
+
+
+def _has_arrays(value: Any) -> bool:
+    """True for an array, such as a mask, and for a tuple or list of some."""
+    if isinstance(value, (tuple, list)):
+        return any(_has_arrays(part) for part in value)
+    return hasattr(value, "__array_ufunc__") and not isinstance(value, (type, np.generic))
+
+
 class UnaryGate(Gate):
     """A gate of one array: the same as `Gate`, with less to do in a call."""
 
     __slots__ = ()
 
+    @shortcut
     def __call__(self, x: Any) -> Any:
         if not isinstance(x, Tensor):
             self.parents = (None,)
             return self.forward(x)
-        node = x.node
-        value = self.forward(x.array)
-        out: Tensor = _new(Tensor)
-        out.array = value if value.ndim else zero_dim(value)
-        out.grad = None
-        if watch.reasons:
-            return _finish_watched(self, out, (node,))
-        if node is not None:
-            self.parents = (node,)
-            self.seq = next_seq()
-            self.extra = None
-            out.node = self
-        else:
-            out.node = None
-        return out
+        return _call(self, (x.array,), (x.node,))
 
 
 class ViewGate(UnaryGate):
@@ -228,6 +250,7 @@ class BinaryGate(Gate):
 
     shapes: tuple[Any, Any]  # of the inputs, for gates that save neither; None for a number
 
+    @shortcut
     def __call__(self, a: Any, b: Any) -> Any:
         if isinstance(a, Tensor):
             x, node_a = a.array, a.node
@@ -253,20 +276,7 @@ class BinaryGate(Gate):
         else:
             self.parents = (None, None)
             return self.forward(a, b)
-        value = self.forward(x, y)
-        out: Tensor = _new(Tensor)
-        out.array = value if value.ndim else zero_dim(value)
-        out.grad = None
-        if watch.reasons:
-            return _finish_watched(self, out, (node_a, node_b))
-        if node_a is not None or node_b is not None:
-            self.parents = (node_a, node_b)
-            self.seq = next_seq()
-            self.extra = None
-            out.node = self
-        else:
-            out.node = None
-        return out
+        return _call(self, (x, y), (node_a, node_b))
 
 
 def check_value(gate: Gate, value: Any) -> Any:
@@ -283,6 +293,20 @@ def check_value(gate: Gate, value: Any) -> Any:
             f"{type(gate).__name__}.forward must return one array, got {type(value).__name__}"
         )
     return value
+
+
+def check_gradient(where: str, position: int, part: Any, shape: tuple[int, ...]) -> None:
+    """Raise if a gradient that a user's backward returned does not fit the input that it is for."""
+    if not hasattr(part, "shape"):
+        raise TypeError(
+            f"{where} returned {type(part).__name__} as the gradient for input {position}; it must "
+            "be an array, or None where there is none"
+        )
+    if tuple(part.shape) != tuple(shape):
+        raise RuntimeError(
+            f"{where} returned a gradient of shape {tuple(part.shape)} for input {position}, which "
+            f"has shape {tuple(shape)}"
+        )
 
 
 def saved_as_tensors(gate: Gate) -> tuple[Any, ...]:

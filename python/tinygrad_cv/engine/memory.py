@@ -9,12 +9,9 @@ write to a NumPy array that shares the memory (such arrays are read-only while a
 from __future__ import annotations
 
 import itertools
-import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from tinygrad_cv.engine import watch
 
@@ -22,7 +19,8 @@ if TYPE_CHECKING:
     from tinygrad_cv.engine.gate import Gate
 
 # Numbers gates and writes in one order; next() on a count is atomic.
-next_seq = itertools.count(1).__next__
+clock = itertools.count(1)
+next_seq = clock.__next__
 
 last_write = 0
 _writes: dict[int, tuple[weakref.ref[Any], int]] = {}
@@ -60,10 +58,23 @@ def check_saved(gate: Gate) -> None:
         write = _writes.get(id(owner(value)))
         if write is not None and write[1] > gate.seq:
             what = "its output" if source < 0 else f"its input {source}"
+            made_at = gate.extra.made_at if gate.extra is not None else None
             raise RuntimeError(
-                f"backward: {type(gate).__name__} saved {what}, of shape {tuple(value.shape)}, and "
-                "it was changed in place afterwards; change a clone() instead, or after backward"
+                f"backward: {type(gate).__name__} saved {what}, of shape {tuple(value.shape)}"
+                f"{_origin(gate, source)}, and it was changed in place afterwards (the gate is "
+                f"number {gate.seq}, the write {write[1]}); change a clone() instead, or after "
+                "backward" + (f"; the gate was made at {made_at}" if made_at else "")
             )
+
+
+def _origin(gate: Gate, source: int) -> str:
+    """Which tensor an input of the gate was, for the message above."""
+    if source < 0:
+        return ""
+    parent = gate.parents[source]
+    if parent is None:
+        return ", a tensor without gradient"
+    return f", the result of {type(parent).__name__}" if parent.seq else ", a leaf"
 
 
 class _Shared:
@@ -152,111 +163,3 @@ def hold(gate: Gate) -> tuple[_Hold, ...]:
             if entry is not None and entry.owner() is base:
                 holds.append(_Hold(entry))
     return tuple(holds)
-
-
-class _Slot:
-    __slots__ = ("array",)
-
-    array: Any
-
-    def holders(self) -> int:
-        return sys.getrefcount(self.array)
-
-
-_probe = _Slot()
-_probe.array = np.empty(0)
-_ALONE = _probe.holders()  # what getrefcount says of an array that only a slot refers to
-
-
-def _holders(slot: Any) -> int:
-    """How many others have the array of a tensor (or `_Waiting`): gates, most often.
-
-    Arrays given out do not count. Views by others do, if the array owns its memory: NumPy makes
-    them refer to it.
-    """
-    return _Slot.holders(slot) - _ALONE - _given_out(slot.array)
-
-
-def _given_out(array: Any) -> int:
-    entry = shared.get(id(array))
-    if entry is None:
-        return 0
-    return sum(1 for ref in entry.arrays if getattr(ref(), "base", None) is array)
-
-
-class _Waiting:
-    """Arrays given out read-only because a graph already held their memory."""
-
-    __slots__ = ("array", "outs", "tensor")
-
-    def __init__(self, tensor: Any) -> None:
-        self.array = tensor.array
-        self.tensor = weakref.ref(tensor)
-        self.outs: list[weakref.ref[Any]] = []
-
-    def held(self) -> bool:
-        """True while somebody but the tensor has the array, or a graph another view of it."""
-        entry = shared.get(id(owner(self.array)))
-        if entry is not None and entry.locks:
-            return True
-        tensor = self.tensor()
-        return _holders(self) > (tensor is not None and tensor.array is self.array)
-
-
-_waiting: dict[int, _Waiting] = {}  # by id of the array
-
-
-def expose(tensor: Any) -> Any:
-    """A NumPy array that shares the memory of `tensor`, read-only while a graph holds that."""
-    if _waiting:
-        release_waiting()
-    held = _held_tensor(tensor)
-    out = uncounted_view(tensor)
-    if held is not None and out.flags.writeable:
-        out.flags.writeable = False
-        key = id(held.array)
-        with _lock:
-            entry = _waiting.setdefault(key, _Waiting(held))
-
-            def forget(ref: weakref.ref[Any]) -> None:
-                with _lock:
-                    if ref in entry.outs:
-                        entry.outs.remove(ref)
-                    if not entry.outs and _waiting.get(key) is entry:
-                        del _waiting[key]
-
-            entry.outs.append(weakref.ref(out, forget))
-    share(tensor.array, out)
-    return out
-
-
-def _held_tensor(tensor: Any) -> Any:
-    """The tensor whose array a graph holds: this one, or one that it was detached or cut from."""
-    while tensor is not None:
-        if id(tensor.array) in _waiting or _holders(tensor) > 0:
-            return tensor
-        source = getattr(tensor, "source", None)
-        base = getattr(getattr(tensor, "family", None), "base", None)
-        if base is not None and base.array.base is None:
-            return None  # its views count as holders: there is no telling
-        tensor = base if source is None else source()
-    return None
-
-
-def uncounted_view(tensor: Any) -> Any:
-    """A view of a tensor's memory that does not count as a holder of its array, if none was."""
-    if tensor.array.base is None and _holders(tensor) == 0:
-        tensor.array = tensor.array.view()
-    return tensor.array.view()
-
-
-def release_waiting() -> None:
-    """Make arrays writeable again whose graph has gone meanwhile."""
-    with _lock:
-        for key, entry in list(_waiting.items()):
-            if not entry.held():
-                for ref in entry.outs:
-                    out = ref()
-                    if out is not None:
-                        out.flags.writeable = True
-                del _waiting[key]

@@ -11,7 +11,9 @@ import numpy as np
 from tinygrad_cv.engine import memory
 from tinygrad_cv.engine.device import CPU
 from tinygrad_cv.engine.device import device as Device
+from tinygrad_cv.engine.exposure import expose
 from tinygrad_cv.engine.printing import tensor_repr
+from tinygrad_cv.engine.views import note_detached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,9 +81,10 @@ class Tensor:
     tensor([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "array", "family", "grad", "node", "source")
+    __slots__ = ("__weakref__", "array", "detached", "family", "grad", "node", "source")
 
     array: Any
+    detached: list[weakref.ref[Tensor]]  # what was detached from it; unset for most
     family: Any  # tensors that share the memory, see `views`; unset for most
     grad: Tensor | None
     node: Gate | Leaf | None  # what the gradient goes to; None: nowhere
@@ -133,6 +136,8 @@ class Tensor:
                         f"requires_grad: only float tensors have gradients, got {self.dtype}"
                     )
                 self.node = Leaf(self)
+                if self.array.base is None:  # so that `exposure` sees when a graph lets go of it
+                    self.array = self.array.view()
         elif self.is_leaf:
             self.node = None
         else:
@@ -144,8 +149,8 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same values outside the graph, sharing memory."""
-        out = wrap(memory.uncounted_view(self))
-        out.source = weakref.ref(self)
+        out = wrap(self.array.view())
+        note_detached(self, out)
         return out
 
     @property
@@ -245,7 +250,11 @@ class Tensor:
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the length of one dimension."""
-        return self.shape if dim is None else self.shape[dim]
+        if dim is None:
+            return self.shape
+        if not -self.ndim <= dim < self.ndim:
+            raise IndexError(f"size: dim {dim} but the tensor has {self.ndim} dimensions")
+        return self.shape[dim]
 
     def dim(self) -> int:
         """Number of dimensions."""
@@ -270,10 +279,10 @@ class Tensor:
     def numpy(self) -> np.ndarray[Any, Any]:
         """The values as a NumPy array that shares this tensor's memory.
 
-        While a graph holds the memory the array is read-only, so that a gradient cannot be
-        falsified by a write; it is writeable again once the graph is freed. (An array that was
-        taken when the graph already held the memory hears of that at the next backward pass or
-        call of this method.)
+        The array is read-only exactly while a graph holds the memory (a gate saved it, and no
+        backward pass went through that gate yet), so that a gradient cannot be falsified by a
+        write. When the graph is gone the array is writeable again: at once if it was taken before
+        the graph was made or from a leaf, else with the next backward pass or call of this method.
 
         Raises
         ------
@@ -282,7 +291,7 @@ class Tensor:
         """
         if not isinstance(self.array, np.ndarray):
             raise TypeError(f"numpy: this tensor is on {self.device}; use .cpu().numpy()")
-        out: np.ndarray[Any, Any] = memory.expose(self)
+        out: np.ndarray[Any, Any] = expose(self)
         return out
 
     def item(self) -> Any:
@@ -303,7 +312,7 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         if not self.array.ndim:
             raise TypeError("iteration over a 0-d tensor")
-        return (self[i] for i in range(len(self.array)))
+        return iter(self.unbind(0))
 
     def __contains__(self, value: Any) -> bool:
         return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())

@@ -16,6 +16,8 @@ from tinygrad_cv.engine import grad_mode
 from tinygrad_cv.engine.memory import owner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tinygrad_cv.engine.tensor import Tensor
 
 
@@ -74,3 +76,46 @@ def views_of(base: Tensor) -> list[Tensor]:
     if not isinstance(family, set):
         return []
     return [tensor for ref in list(family) if (tensor := ref()) is not None]
+
+
+def note_detached(tensor: Tensor, out: Tensor) -> None:
+    """Remember that `out` shows the memory of `tensor` without its graph."""
+    root = tensor  # tensors in between may die
+    while True:
+        view = view_of(root)
+        source = getattr(root, "source", None)
+        above = view.base if view is not None else source and source()
+        if above is None:
+            break
+        root = above
+    members = getattr(root, "detached", None)
+    if members is None:
+        members = root.detached = []
+    members.append(weakref.ref(out, members.remove))
+    out.source = weakref.ref(root)
+
+
+def showing(tensor: Tensor) -> list[Tensor]:
+    """The living tensors that are known to show the memory of `tensor`, itself among them."""
+    base = owner(tensor.array)
+    found = {id(tensor): tensor}
+    todo = [tensor]
+    while todo:
+        for other in _neighbours(todo.pop()):
+            if id(other) not in found and owner(other.array) is base:
+                found[id(other)] = other
+                todo.append(other)
+    return list(found.values())
+
+
+def _neighbours(tensor: Tensor) -> Iterator[Tensor]:
+    """Tensors that were cut or detached from this one, and what it was cut or detached from."""
+    source = getattr(tensor, "source", None)
+    for ref in [*getattr(tensor, "detached", ()), *([source] if source is not None else [])]:
+        other = ref()
+        if other is not None:
+            yield other
+    view = view_of(tensor)
+    if view is not None:
+        yield view.base
+    yield from views_of(tensor)

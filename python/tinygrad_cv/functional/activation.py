@@ -51,7 +51,8 @@ def _log_softmax(where: str, input: Tensor, dim: int, dtype: Any) -> Any:
 def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """input - log Σ exp(input) along `dim`; scores of 1e4 do not overflow.
 
-    `dtype` is what the input is converted to first.
+    `dtype` is what the input is converted to first. A `dim` must be given: PyTorch guesses one
+    where it is left out of ``functional.log_softmax``, with a warning.
     """
     return _log_softmax("log_softmax", input, dim, dtype)
 
@@ -60,7 +61,7 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """exp(input) / Σ exp(input) along `dim`: positive, and 1 in sum.
 
-    `dtype` is what the input is converted to first.
+    `dtype` and `dim` as in `log_softmax`.
     """
     return Exp()(_log_softmax("softmax", input, dim, dtype))
 

@@ -17,14 +17,22 @@ from tinygrad_cv.gates.rounding import Step
 
 @tensor_method("__add__", ufunc="add")
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
-    """input + alpha * other, elementwise, broadcast."""
-    return gates.Add()(input, other if alpha == 1 else other * alpha)
+    """input + alpha * other, elementwise, broadcast; a float alpha is for floats alone."""
+    return gates.Add()(input, other if alpha == 1 else _times("add", input, other, alpha))
 
 
 @tensor_method("__sub__", "subtract", ufunc="subtract")
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
-    """input - alpha * other, elementwise, broadcast."""
-    return gates.Sub()(input, other if alpha == 1 else other * alpha)
+    """input - alpha * other, elementwise, broadcast; a float alpha is for floats alone."""
+    return gates.Sub()(input, other if alpha == 1 else _times("sub", input, other, alpha))
+
+
+def _times(where: str, input: Any, other: Any, alpha: Any) -> Any:
+    """alpha * other in the dtype that input and other have in common."""
+    _, other = same_dtype(where, input, other)
+    if other.array.dtype.kind != "f" and isinstance(alpha, builtins.float):
+        raise TypeError(f"{where}: alpha is {alpha} but the tensors are {other.dtype}; use an int")
+    return (other * alpha).to(other.dtype)
 
 
 @tensor_method("__mul__", "multiply", ufunc="multiply")
@@ -68,7 +76,7 @@ def _rounded_quotient(input: Any, other: Any, mode: str) -> Tensor:
     if mode == "trunc":
         quotient = Step(np.trunc)(div(input, other))
         return quotient.to(result_type(input, other))
-    if _kind(input) == _kind(other) == "i" or _kind(input) == _kind(other) == "u":
+    if result_type(input, other).kind in "iu":
         return floor_divide(input, other)
     return Step(np.floor)(div(input, other))
 
@@ -140,8 +148,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
 
 @tensor_method(ufunc="square")
 def square(input: Tensor) -> Tensor:
-    """input * input, elementwise."""
-    return gates.PowScalar(2)(input)
+    """input * input, elementwise; bools give int64."""
+    return pow(input, 2)
 
 
 @tensor_method(ufunc="sqrt")

@@ -14,7 +14,7 @@ from tinygrad_cv.functional.choice import where as where_
 from tinygrad_cv.functional.linalg import matmul
 from tinygrad_cv.functional.methods import require_float
 from tinygrad_cv.functional.regularization import dropout
-from tinygrad_cv.gates.chain import Keep
+from tinygrad_cv.gates.chain import Damp, Keep
 from tinygrad_cv.gates.indexing import Index
 
 if TYPE_CHECKING:
@@ -121,6 +121,8 @@ def embedding(
     padding_idx: int | None = None,
     max_norm: float | None = None,
     norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
 ) -> Tensor:
     """The rows of a table that the indices name.
 
@@ -135,6 +137,10 @@ def embedding(
         Rows that are named and longer than this are shortened to it, in place, first.
     norm_type : float
         Of which norm.
+    scale_grad_by_freq : bool
+        Divide the gradient of a row by how often the indices name it.
+    sparse : bool
+        Must be False: gradients are dense.
 
     Returns
     -------
@@ -147,8 +153,10 @@ def embedding(
     TypeError
         Indices that are no ints.
     ValueError
-        A table of another number of dimensions.
+        A table of another number of dimensions, or ``sparse=True``.
     """
+    if sparse:
+        raise ValueError("embedding: sparse=True is not possible: gradients are dense here")
     if weight.ndim != 2:
         raise ValueError(f"embedding: weight must have shape (rows, D), got {weight.shape}")
     indices, rows = input.array, weight.shape[0]
@@ -166,6 +174,9 @@ def embedding(
     if max_norm is not None:
         _shorten(weight, np.unique(indices), max_norm, norm_type)
     out: Tensor = Index(indices.astype(np.int64))(weight)
+    if scale_grad_by_freq:
+        counts = np.bincount(indices.reshape(-1), minlength=rows)[indices][..., None]
+        out = Damp((1 / counts).astype(weight.dtype))(out)
     if padding_idx is None or not weight.requires_grad:
         return out
     free = (indices != padding_idx)[..., None]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cv.engine.tensor import Tensor
+from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.methods import tensor_method
 from tinygrad_cv.gates.arithmetic import Cast
 
@@ -15,7 +15,8 @@ from tinygrad_cv.gates.arithmetic import Cast
 def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """The tensor as another dtype or on another device: ``x.to(tg.float64)``, ``x.to("cpu")``.
 
-    Returns the tensor itself where nothing changes. Gradients come back in its own dtype.
+    Returns the tensor itself where nothing changes. Gradients come back in its own dtype; what
+    becomes integers or bools leaves the graph.
 
     Raises
     ------
@@ -41,6 +42,8 @@ def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None) -> Tens
         require_device(device)
     if dtype is None or np.dtype(dtype) == input.array.dtype:
         return input
+    if np.dtype(dtype).kind != "f":
+        return wrap(input.array.astype(dtype))
     return Cast(np.dtype(dtype))(input)
 
 

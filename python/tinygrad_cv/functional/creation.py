@@ -2,173 +2,146 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_cv.engine.random import Generator, default_generator
 from tinygrad_cv.engine.tensor import Tensor, from_numpy, require_device, tensor, wrap
+from tinygrad_cv.functional.methods import ints
 
 if TYPE_CHECKING:
     import builtins
+    from collections.abc import Callable
 
     from tinygrad_cv.engine.device import device as Device
 
-
-def _shape(where: str, size: tuple[Any, ...]) -> tuple[int, ...]:
-    """The shape of ``f(2, 3)`` and ``f((2, 3))`` alike."""
-    if len(size) == 1 and not isinstance(size[0], (int, np.integer)):
-        size = tuple(size[0])
-    for n in size:
-        if not isinstance(n, (int, np.integer)):
-            raise TypeError(f"{where}: lengths must be ints, got {n!r}")
-        if n < 0:
-            raise ValueError(f"{where}: lengths must be >= 0, got {tuple(size)}")
-    return tuple(int(n) for n in size)
+# What every factory takes besides its own arguments.
+_SHARED = [
+    inspect.Parameter("device", inspect.Parameter.KEYWORD_ONLY, default=None),
+    inspect.Parameter("requires_grad", inspect.Parameter.KEYWORD_ONLY, default=False),
+]
 
 
-def _made(array: Any, device: str | Device | None, requires_grad: bool) -> Tensor:
-    if device is not None:
-        require_device(device)
-    out = wrap(array)
-    return out.requires_grad_() if requires_grad else out
+def _factory(values: Callable[..., Any]) -> Callable[..., Tensor]:
+    """The function as one that makes a tensor of its array, with a `device` and `requires_grad`."""
+
+    @functools.wraps(values)
+    def make(
+        *args: Any,
+        device: str | Device | None = None,
+        requires_grad: bool = False,
+        **settings: Any,
+    ) -> Tensor:
+        if device is not None:
+            require_device(device)
+        out = wrap(values(*args, **settings))
+        return out.requires_grad_() if requires_grad else out
+
+    own = inspect.signature(values)
+    make.__signature__ = own.replace(  # type: ignore[attr-defined]
+        parameters=[*own.parameters.values(), *_SHARED], return_annotation="Tensor"
+    )
+    return make
 
 
-def zeros(
-    *size: Any, dtype: Any = None, device: str | Device | None = None, requires_grad: bool = False
-) -> Tensor:
-    """Zeros: ``zeros(2, 3)`` or ``zeros((2, 3))``."""
-    return _made(np.zeros(_shape("zeros", size), dtype or np.float32), device, requires_grad)
+def _shape(where: str, lengths: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
+    """The shape of ``f(2, 3)``, ``f((2, 3))`` and ``f(size=(2, 3))`` alike."""
+    shape = ints(where, lengths, size)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"{where}: lengths must be >= 0, got {shape}")
+    return shape
 
 
-def ones(
-    *size: Any, dtype: Any = None, device: str | Device | None = None, requires_grad: bool = False
-) -> Tensor:
+@_factory
+def zeros(*lengths: Any, size: Any = None, dtype: Any = None) -> Any:
+    """Zeros: ``zeros(2, 3)``, ``zeros((2, 3))`` or ``zeros(size=(2, 3))``."""
+    return np.zeros(_shape("zeros", lengths, size), dtype or np.float32)
+
+
+@_factory
+def ones(*lengths: Any, size: Any = None, dtype: Any = None) -> Any:
     """Ones."""
-    return _made(np.ones(_shape("ones", size), dtype or np.float32), device, requires_grad)
+    return np.ones(_shape("ones", lengths, size), dtype or np.float32)
 
 
-def empty(
-    *size: Any, dtype: Any = None, device: str | Device | None = None, requires_grad: bool = False
-) -> Tensor:
+@_factory
+def empty(*lengths: Any, size: Any = None, dtype: Any = None) -> Any:
     """Memory whose values are whatever was there."""
-    return _made(np.empty(_shape("empty", size), dtype or np.float32), device, requires_grad)
+    return np.empty(_shape("empty", lengths, size), dtype or np.float32)
 
 
-def full(
-    size: Any,
-    fill_value: Any,
-    *,
-    dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+@_factory
+def full(size: Any, fill_value: Any, *, dtype: Any = None) -> Any:
     """`fill_value` everywhere; its kind decides the dtype: bool, int64 or float32."""
     if dtype is None:
-        kind = type(fill_value)
-        dtype = {bool: np.bool_, int: np.int64}.get(kind, np.float32)
-    shape = _shape("full", (size,) if isinstance(size, int) else tuple(size))
-    return _made(np.full(shape, fill_value, dtype), device, requires_grad)
+        dtype = {bool: np.bool_, int: np.int64}.get(type(fill_value), np.float32)
+    return np.full(_shape("full", (size,)), fill_value, dtype)
 
 
-def zeros_like(
-    input: Tensor,
-    *,
-    dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+@_factory
+def zeros_like(input: Tensor, *, dtype: Any = None) -> Any:
     """Zeros of the shape and dtype of `input`."""
-    return _made(np.zeros(input.shape, dtype or input.dtype), device, requires_grad)
+    return np.zeros(input.shape, dtype or input.dtype)
 
 
-def ones_like(
-    input: Tensor,
-    *,
-    dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+@_factory
+def ones_like(input: Tensor, *, dtype: Any = None) -> Any:
     """Ones of the shape and dtype of `input`."""
-    return _made(np.ones(input.shape, dtype or input.dtype), device, requires_grad)
+    return np.ones(input.shape, dtype or input.dtype)
 
 
-def empty_like(
-    input: Tensor,
-    *,
-    dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+@_factory
+def empty_like(input: Tensor, *, dtype: Any = None) -> Any:
     """Memory of the shape and dtype of `input`, whatever its values."""
-    return _made(np.empty(input.shape, dtype or input.dtype), device, requires_grad)
+    return np.empty(input.shape, dtype or input.dtype)
 
 
-def full_like(
-    input: Tensor,
-    fill_value: Any,
-    *,
-    dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+@_factory
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None) -> Any:
     """`fill_value` in the shape and dtype of `input`."""
-    return _made(np.full(input.shape, fill_value, dtype or input.dtype), device, requires_grad)
+    return np.full(input.shape, fill_value, dtype or input.dtype)
 
 
-def eye(
-    n: int,
-    m: int | None = None,
-    *,
-    dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+@_factory
+def eye(n: int, m: int | None = None, *, dtype: Any = None) -> Any:
     """Ones on the diagonal of n rows and m columns (default n), zeros elsewhere."""
-    shape = _shape("eye", (n, n if m is None else m))
-    return _made(np.eye(*shape, dtype=dtype or np.float32), device, requires_grad)
+    rows, columns = _shape("eye", (n, n if m is None else m))
+    return np.eye(rows, columns, dtype=dtype or np.float32)
 
 
-def arange(
-    start: Any,
-    end: Any = None,
-    step: Any = 1,
-    *,
-    dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+@_factory
+def arange(start: Any = None, end: Any = None, step: Any = 1, *, dtype: Any = None) -> Any:
     """start, start + step, … below `end`: ``arange(end)`` starts at 0. Ints give int64.
 
     Raises
     ------
+    TypeError
+        No `end`.
     ValueError
         A step of 0, or one that leads away from `end`.
     """
     if end is None:
         start, end = 0, start
+    if end is None:
+        raise TypeError("arange: expected arange(end) or arange(start, end), got no end")
+    start = 0 if start is None else start
     if step == 0 or (end - start) * step < 0:
         raise ValueError(f"arange: step {step} does not lead from {start} to {end}")
     if dtype is None:
         whole = all(isinstance(n, (int, np.integer)) for n in (start, end, step))
         dtype = np.int64 if whole else np.float32
-    return _made(np.arange(start, end, step).astype(dtype), device, requires_grad)
+    return np.arange(start, end, step).astype(dtype)
 
 
-def linspace(
-    start: builtins.float,
-    end: builtins.float,
-    steps: int,
-    *,
-    dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+@_factory
+def linspace(start: builtins.float, end: builtins.float, steps: int, *, dtype: Any = None) -> Any:
     """`steps` numbers at equal distances from `start` to `end`, both included."""
     if steps < 0:
         raise ValueError(f"linspace: steps must be >= 0, got {steps}")
-    values = np.linspace(start, end, steps).astype(dtype or np.float32)
-    return _made(values, device, requires_grad)
+    return np.linspace(start, end, steps).astype(dtype or np.float32)
 
 
 def _numpy(generator: Generator | None) -> np.random.Generator:
@@ -183,90 +156,91 @@ def _draw(draw: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     return draw(shape, dtype=kind)
 
 
+@_factory
 def rand(
-    *size: Any,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+    *lengths: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None
+) -> Any:
     """Uniform random numbers in [0, 1)."""
-    draws = _draw(_numpy(generator).random, _shape("rand", size), dtype)
-    return _made(draws, device, requires_grad)
+    return _draw(_numpy(generator).random, _shape("rand", lengths, size), dtype)
 
 
+@_factory
 def randn(
-    *size: Any,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+    *lengths: Any, size: Any = None, generator: Generator | None = None, dtype: Any = None
+) -> Any:
     """Normally distributed random numbers, mean 0, variance 1."""
-    draws = _draw(_numpy(generator).standard_normal, _shape("randn", size), dtype)
-    return _made(draws, device, requires_grad)
+    return _draw(_numpy(generator).standard_normal, _shape("randn", lengths, size), dtype)
 
 
-def rand_like(
-    input: Tensor,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+@_factory
+def rand_like(input: Tensor, *, generator: Generator | None = None, dtype: Any = None) -> Any:
     """Uniform random numbers in [0, 1) in the shape and dtype of `input`."""
-    draws = _draw(_numpy(generator).random, input.shape, dtype or input.dtype)
-    return _made(draws, device, requires_grad)
+    return _draw(_numpy(generator).random, input.shape, dtype or input.dtype)
 
 
-def randn_like(
-    input: Tensor,
-    *,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+@_factory
+def randn_like(input: Tensor, *, generator: Generator | None = None, dtype: Any = None) -> Any:
     """Normal random numbers in the shape and dtype of `input`."""
-    draws = _draw(_numpy(generator).standard_normal, input.shape, dtype or input.dtype)
-    return _made(draws, device, requires_grad)
+    return _draw(_numpy(generator).standard_normal, input.shape, dtype or input.dtype)
 
 
+def _draw_ints(
+    where: str, low: Any, high: Any, shape: tuple[int, ...], generator: Generator | None
+) -> Any:
+    if high <= low:
+        raise ValueError(f"{where}: no int lies from {low} up to, not including, {high}")
+    return _numpy(generator).integers(low, high, shape, np.int64)
+
+
+@_factory
 def randint(
-    low: int,
+    low: Any = 0,
     high: Any = None,
     size: Any = None,
     *,
     generator: Generator | None = None,
     dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+) -> Any:
     """Random ints from low to high - 1: ``randint(high, size)`` starts at 0.
 
     Raises
     ------
+    TypeError
+        No size.
     ValueError
         No int lies in the range.
     """
     if size is None:
         low, high, size = 0, low, high
-    if high <= low:
-        raise ValueError(f"randint: no int lies from {low} up to, not including, {high}")
-    shape = _shape("randint", (size,) if isinstance(size, int) else tuple(size))
-    draws = _numpy(generator).integers(low, high, shape, np.int64)
-    return _made(draws.astype(dtype or np.int64, copy=False), device, requires_grad)
+    elif high is None:
+        low, high = 0, low
+    if size is None:
+        raise TypeError("randint: expected randint(high, size) or randint(low, high, size)")
+    draws = _draw_ints("randint", low, high, _shape("randint", (size,)), generator)
+    return draws.astype(dtype or np.int64, copy=False)
 
 
-def randperm(
-    n: int,
+@_factory
+def randint_like(
+    input: Tensor,
+    low: Any = 0,
+    high: Any = None,
     *,
     generator: Generator | None = None,
     dtype: Any = None,
-    device: str | Device | None = None,
-    requires_grad: bool = False,
-) -> Tensor:
+) -> Any:
+    """Random ints in the shape and dtype of `input`: ``randint_like(input, high)`` starts at 0.
+
+    Raises as `randint`.
+    """
+    if high is None:
+        low, high = 0, low
+    draws = _draw_ints("randint_like", low, high, input.shape, generator)
+    return draws.astype(dtype or input.dtype, copy=False)
+
+
+@_factory
+def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None) -> Any:
     """The ints 0 to n - 1 in random order.
 
     Raises
@@ -276,8 +250,7 @@ def randperm(
     """
     if n < 0:
         raise ValueError(f"randperm: n must be >= 0, got {n}")
-    draws = _numpy(generator).permutation(n).astype(dtype or np.int64, copy=False)
-    return _made(draws, device, requires_grad)
+    return _numpy(generator).permutation(n).astype(dtype or np.int64, copy=False)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: str | Device | None = None) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tinygrad_cv.functional.methods import float_tensor, require_float, tensor_method
+from tinygrad_cv.functional.operands import same_dtype
 from tinygrad_cv.gates import exponential as gates
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     Raises
     ------
     TypeError
-        Tensors that are no floats.
+        No floats among them.
     """
-    require_float("logaddexp", input, other)
-    return gates.LogAddExp()(input, other)
+    a, b = same_dtype("logaddexp", input, other)
+    require_float("logaddexp", a)
+    return gates.LogAddExp()(a, b)

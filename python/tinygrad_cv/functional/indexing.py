@@ -258,7 +258,13 @@ def _source(where: str, input: Tensor, index: Any, src: Any) -> Tensor:
 
 @tensor_method()
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any, *, reduce: str | None = None
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
+    reduce: str | None = None,
 ) -> Tensor:
     """A copy of input with the values of `src` (or one number) at the places that gather would read.
 
@@ -268,6 +274,8 @@ def scatter(
         As `gather`.
     src : Tensor or number
         At least as long as index in every dimension.
+    value : number
+        In place of `src`.
     reduce : {"add", "multiply"}, optional
         Combine with what is there instead of replacing it.
 
@@ -276,14 +284,16 @@ def scatter(
     IndexError, ValueError
         As `gather`.
     TypeError
-        A src of another dtype.
+        A src of another dtype, or not one of src and value.
 
     Notes
     -----
     Where `index` names a place twice the last one in row order stays, and the gradient goes to it.
     """
+    if (src is None) == (value is None):
+        raise TypeError("scatter: expected a tensor src or a number value, one of the two")
     places = _places("scatter", input.shape, dim, index)
-    values = _source("scatter", input, index, src)
+    values = _source("scatter", input, index, value if src is None else src)
     if reduce is None:
         flat = gates.Put(places)(reshape(input, -1), values)
         return reshape(flat, input.shape)

@@ -28,6 +28,7 @@ def interpolate(
     mode: str = "nearest",
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
 ) -> Tensor:
     """Images in another size.
 
@@ -46,11 +47,15 @@ def interpolate(
         image's edges.
     recompute_scale_factor : bool, optional
         Compute the factor from the two sizes although `scale_factor` is given.
+    antialias : bool
+        For "bilinear" and "bicubic": widen the kernel where the image gets smaller, so that every
+        pixel counts, as image libraries do; the cubic kernel's parameter is then -0.5.
 
     Raises
     ------
     ValueError
-        Neither or both of size and scale_factor, an unknown mode, or an empty result.
+        Neither or both of size and scale_factor, an unknown mode, an empty result, or `antialias`
+        with another mode.
 
     References
     ----------
@@ -68,6 +73,8 @@ def interpolate(
         )
     if align_corners is not None and (mode.startswith("nearest") or mode == "area"):
         raise ValueError(f"interpolate: mode {mode!r} takes no align_corners")
+    if antialias and mode not in ("bilinear", "bicubic"):
+        raise ValueError(f"interpolate: antialias is for 'bilinear' and 'bicubic', not {mode!r}")
     sizes, scales = _sizes(input.shape[2:], size, scale_factor)
     if recompute_scale_factor:
         scales = [None] * dims
@@ -77,7 +84,8 @@ def interpolate(
     out = input
     for i, (count, scale) in enumerate(zip(sizes, scales, strict=True)):
         length = input.shape[2 + i]
-        taps = _taps(mode, length, count, scale, bool(align_corners))
+        make = _wide_taps if antialias else _taps
+        taps = make(mode, length, count, scale, bool(align_corners))
         out = Resample(2 + i, count, taps)(out)
     return out
 
@@ -123,6 +131,43 @@ def _taps(mode: str, length: int, count: int, scale: float | None, align_corners
         (outputs, np.clip(first + k - before, 0, length - 1), weight)
         for k, weight in enumerate(weights)
     ]
+
+
+def _wide_taps(mode: str, length: int, count: int, scale: float | None, align_corners: bool) -> Any:
+    """As `_taps`, with a kernel as wide as what an output pixel covers of the input."""
+    outputs = np.arange(count)
+    if align_corners:
+        step = (length - 1) / (count - 1) if count > 1 else 0.0
+    else:
+        step = length / count if scale is None else 1 / scale
+    wide = max(step, 1.0)
+    reach = wide * (2.0 if mode == "bicubic" else 1.0)
+    centre = (outputs + 0.5) * step
+    first = np.maximum((centre - reach + 0.5).astype(np.int64), 0)
+    counts = np.minimum((centre + reach + 0.5).astype(np.int64), length) - first
+    most = int(counts.max())
+    inside = np.arange(most) < counts[:, None]
+    kernel = _cubic_bump if mode == "bicubic" else _triangle
+    weights = kernel(np.abs((first[:, None] + np.arange(most) - centre[:, None] + 0.5) / wide))
+    weights = np.where(inside, weights, 0.0)
+    total = weights.sum(axis=1, keepdims=True)
+    weights /= np.where(total == 0, 1.0, total)
+    return [
+        (outputs[inside[:, k]], (first + k)[inside[:, k]], weights[inside[:, k], k])
+        for k in range(most)
+    ]
+
+
+def _triangle(d: Any) -> Any:
+    """Weight of a pixel at the distance d, an array."""
+    return np.maximum(1 - d, 0.0)
+
+
+def _cubic_bump(d: Any, a: float = -0.5) -> Any:
+    """As `_triangle`, Keys' cubic."""
+    near = ((a + 2) * d - (a + 3)) * d * d + 1
+    far = (((d - 5) * d + 8) * d - 4) * a
+    return np.where(d < 1, near, np.where(d < 2, far, 0.0))
 
 
 def cubic(t: Any) -> tuple[Any, Any, Any, Any]:

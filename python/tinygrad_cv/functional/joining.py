@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from tinygrad_cv.gates.indexing import Index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_FEW = 8  # pieces that are cut out one by one
 
 
 def _tensors(where: str, tensors: Any) -> list[Tensor]:
@@ -93,8 +96,7 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
     return cat([x if x.ndim > 1 else x.reshape(1, -1) for x in _tensors("vstack", tensors)])
 
 
-@tensor_method()
-def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of pieces along `dim`: all of one length (the last may be shorter), or of given lengths.
 
     Raises
@@ -102,10 +104,10 @@ def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Ten
     ValueError
         A length of 0 for a dimension that is not, or lengths that do not add up.
     """
-    if not input.array.ndim:
+    if not tensor.array.ndim:
         raise ValueError("split: a 0-d tensor cannot be split")
-    axis = dim_index("split", dim, input.array.ndim)
-    length = input.shape[axis]
+    axis = dim_index("split", dim, tensor.array.ndim)
+    length = tensor.shape[axis]
     if isinstance(split_size_or_sections, (int, np.integer)):
         size = int(split_size_or_sections)
         if size < 0 or (size == 0 and length):
@@ -117,14 +119,17 @@ def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Ten
         if sum(lengths) != length or min(lengths, default=0) < 0:
             raise ValueError(
                 f"split: lengths {lengths} do not add up to {length}, dimension {axis} of "
-                f"{input.shape}"
+                f"{tensor.shape}"
             )
-    pieces = []
-    start = 0
-    for n in lengths:
-        pieces.append(narrow(input, axis, start, n))
-        start += n
-    return tuple(pieces)
+    return tuple(_pieces(tensor, axis, [0, *accumulate(lengths)], narrow))
+
+
+def _split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    return split(self, split_size, dim)
+
+
+_split.__doc__ = split.__doc__
+Tensor.split = _split  # type: ignore[attr-defined]  # the method calls its argument split_size
 
 
 @tensor_method()
@@ -153,7 +158,25 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if not input.array.ndim:
         raise ValueError("unbind: a 0-d tensor has no dimension to take apart")
     axis = dim_index("unbind", dim, input.array.ndim)
-    return tuple([select(input, axis, i) for i in range(input.shape[axis])])
+    bounds = range(input.shape[axis] + 1)
+    return tuple(_pieces(input, axis, bounds, lambda x, dim, start, _: select(x, dim, start)))
+
+
+def _pieces(input: Tensor, axis: int, bounds: Sequence[int], cut: Any) -> list[Tensor]:
+    """``cut(input, axis, start, length)`` from each bound to the next.
+
+    Many are cut out of halves, quarters and so on: the gradient of a piece is as large as what it
+    is cut from, and that of a thousand would be a thousand times the whole.
+    """
+    count = len(bounds) - 1
+    if count <= _FEW or not input.requires_grad:
+        pairs = pairwise(bounds)
+        return [cut(input, axis, start - bounds[0], end - start) for start, end in pairs]
+    found = []
+    for part in (bounds[: count // 2 + 1], bounds[count // 2 :]):
+        half = narrow(input, axis, part[0] - bounds[0], part[-1] - part[0])
+        found += _pieces(half, axis, part, cut)
+    return found
 
 
 @tensor_method()
@@ -195,7 +218,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
 
 
 @tensor_method()
-def repeat(input: Tensor, *sizes: Any) -> Tensor:
+def repeat(input: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
     """The tensor repeated along each dimension as often as `sizes` says, new ones in front.
 
     Raises
@@ -203,7 +226,7 @@ def repeat(input: Tensor, *sizes: Any) -> Tensor:
     ValueError
         Fewer sizes than dimensions, or a negative one.
     """
-    times = ints("repeat", sizes)
+    times = ints("repeat", sizes, repeats)
     shape = input.shape
     if len(times) < len(shape) or min(times, default=0) < 0:
         raise ValueError(
@@ -216,9 +239,9 @@ def repeat(input: Tensor, *sizes: Any) -> Tensor:
 
 
 @tensor_method()
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *sizes: Any, dims: Any = None) -> Tensor:
     """As `repeat`, but ones are put before sizes that are fewer than the dimensions."""
-    times = ints("tile", dims)
+    times = ints("tile", sizes, dims)
     return repeat(input, (1,) * (input.array.ndim - len(times)) + times)
 
 
@@ -247,18 +270,18 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Te
 
 
 @tensor_method()
-def flip(input: Tensor, *dims: Any) -> Tensor:
-    """A copy with the order reversed along `dims`.
+def flip(input: Tensor, *axes: Any, dims: Any = None) -> Tensor:
+    """A copy with the order reversed along `dims`: ``flip(0, 1)``, ``flip((0, 1))``.
 
     Raises
     ------
     ValueError
         A dimension named twice.
     """
-    axes = tuple([dim_index("flip", d, input.array.ndim) for d in ints("flip", dims)])
-    if len({*axes}) != len(axes):
-        raise ValueError(f"flip: dims {axes} name a dimension twice")
-    return gates.Flip(axes if input.array.ndim else ())(input)
+    named = tuple([dim_index("flip", d, input.array.ndim) for d in ints("flip", axes, dims)])
+    if len({*named}) != len(named):
+        raise ValueError(f"flip: dims {named} name a dimension twice")
+    return gates.Flip(named if input.array.ndim else ())(input)
 
 
 @tensor_method()

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tinygrad_cv.engine import promotion
-from tinygrad_cv.engine.tensor import Tensor, from_numpy
+from tinygrad_cv.engine.tensor import Tensor, from_numpy, wrap
 from tinygrad_cv.functional.arithmetic import add, mul
-from tinygrad_cv.functional.methods import tensor_method
+from tinygrad_cv.functional.methods import require_float, tensor_method
 from tinygrad_cv.gates import matmul as gates
 
 if TYPE_CHECKING:
     from tinygrad_cv.engine.gate import Gate
 
 
-def _operands(where: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
+def _operands(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     a, b = (x if isinstance(x, Tensor) else from_numpy(x) for x in (a, b))
     if a.array.dtype != b.array.dtype:
         a, b = promotion.promote(a, b)
-    if a.array.dtype.kind != "f":
-        raise TypeError(f"{where}: expected floats, got {a.dtype}; use .float() first")
     return a, b
+
+
+def _product(where: str, a: Tensor, b: Tensor) -> Tensor:
+    """The product of (batches of) matrices of one dtype; kernels are for floats."""
+    kind = a.array.dtype.kind
+    if kind == "f":
+        return gates.Matmul()(a, b)
+    if kind == "b":
+        raise TypeError(f"{where}: expected numbers, got bool; use .float() or .long() first")
+    return wrap(np.matmul(a.array, b.array))
 
 
 @tensor_method("__matmul__", ufunc="matmul")
@@ -31,14 +41,16 @@ def matmul(input: Any, other: Any) -> Tensor:
     ----------
     input : Tensor, shape (..., M, K) or (K,)
     other : Tensor, shape (..., K, N) or (K,)
-        Leading dimensions broadcast.
+        Leading dimensions broadcast. Integers give integers.
 
     Raises
     ------
     ValueError
         Inner lengths that differ, or a 0-d operand.
+    TypeError
+        Bools.
     """
-    a, b = _operands("matmul", input, other)
+    a, b = _operands(input, other)
     if not a.ndim or not b.ndim:
         raise ValueError(f"matmul: shapes {a.shape} and {b.shape}: both need a dimension")
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
@@ -48,7 +60,7 @@ def matmul(input: Any, other: Any) -> Tensor:
         )
     left = a if a.ndim > 1 else a.reshape(1, -1)
     right = b if b.ndim > 1 else b.reshape(-1, 1)
-    out = gates.Matmul()(left, right)
+    out = _product("matmul", left, right)
     if a.ndim > 1 and b.ndim > 1:
         return out
     shape = out.shape
@@ -92,7 +104,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
         Other shapes.
     """
     _shapes("mm", {"input": (input, "nk"), "mat2": (mat2, "km")})
-    return gates.Matmul()(*_operands("mm", input, mat2))
+    return _product("mm", *_operands(input, mat2))
 
 
 @tensor_method()
@@ -105,7 +117,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
         Other shapes.
     """
     _shapes("bmm", {"input": (input, "bnk"), "mat2": (mat2, "bkm")})
-    return gates.Matmul()(*_operands("bmm", input, mat2))
+    return _product("bmm", *_operands(input, mat2))
 
 
 @tensor_method()
@@ -153,7 +165,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
     Of tensors of different dimensions the one with fewer gets leading ones.
     """
-    a, b = _operands("kron", input, other)
+    a, b = _operands(input, other)
     ndim = max(a.ndim, b.ndim)
     shape_a, shape_b = ((1,) * (ndim - x.ndim) + x.shape for x in (a, b))
     # Dimensions of a and b alternate: (a0, 1, a1, 1, …) times (b0 b1 …) as (1, b0, 1, b1, …).
@@ -214,36 +226,52 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Parameters
     ----------
     input : Tensor, shape (..., I)
-    weight : Tensor, shape (O, I)
-    bias : Tensor, shape (O,), optional
+    weight : Tensor, shape (O, I) or, for one score, (I,)
+    bias : Tensor, shape (O,) or (), optional
 
     Returns
     -------
-    Tensor, shape (..., O)
+    Tensor, shape (..., O) or (...)
 
     Raises
     ------
     ValueError
         Shapes that do not fit.
     """
+    if weight.ndim == 1:
+        return _one_output(input, weight, bias)
     return affine(input, weight, bias, gates.Linear())
+
+
+def _one_output(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """`linear` for a weight of shape (in,): one score a row."""
+    _check_affine(input, weight, bias)
+    input, weight = _operands(input, weight)
+    require_float("linear", input)
+    score = matmul(input, weight)
+    return score if bias is None else add(score, bias)
+
+
+def _check_affine(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    if weight.ndim not in (1, 2):
+        raise ValueError(f"linear: weight must have shape (out, in) or (in,), got {weight.shape}")
+    if not input.ndim or input.shape[-1] != weight.shape[-1]:
+        raise ValueError(
+            f"linear: input {input.shape} has {input.shape[-1] if input.ndim else 'no'} features "
+            f"but weight {weight.shape} expects {weight.shape[-1]}"
+        )
+    if bias is not None and bias.shape != weight.shape[:-1]:
+        raise ValueError(
+            f"linear: bias has shape {bias.shape} but weight {weight.shape} expects "
+            f"{weight.shape[:-1]}"
+        )
 
 
 def affine(input: Tensor, weight: Tensor, bias: Tensor | None, gate: Gate) -> Tensor:
     """What `linear` checks, and the gate that computes it."""
-    if weight.ndim != 2:
-        raise ValueError(f"linear: weight must have shape (out, in), got {weight.shape}")
-    if not input.ndim or input.shape[-1] != weight.shape[1]:
-        raise ValueError(
-            f"linear: input {input.shape} has {input.shape[-1] if input.ndim else 'no'} features "
-            f"but weight {weight.shape} expects {weight.shape[1]}"
-        )
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(
-            f"linear: bias has shape {bias.shape} but weight {weight.shape} expects "
-            f"({weight.shape[0]},)"
-        )
-    input, weight = _operands("linear", input, weight)
+    _check_affine(input, weight, bias)
+    input, weight = _operands(input, weight)
+    require_float("linear", input)
     rows = input if input.ndim == 2 else input.reshape(-1, input.shape[-1])
     if bias is None:
         out: Tensor = gate(rows, weight)

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.activation import logsigmoid, relu
 from tinygrad_cv.functional.arithmetic import sqrt
-from tinygrad_cv.functional.choice import minimum, where
+from tinygrad_cv.functional.choice import clamp, minimum, where
 from tinygrad_cv.functional.loss import labels_of
 from tinygrad_cv.functional.loss_reduction import (
     check_reduction,
@@ -20,6 +20,11 @@ from tinygrad_cv.functional.loss_reduction import (
 from tinygrad_cv.functional.similarity import pairwise_distance
 from tinygrad_cv.gates.chain import Keep
 from tinygrad_cv.gates.loss import Pick
+
+
+def _positive(x: Tensor) -> Tensor:
+    """max(0, x) with the slope 1 at 0: PyTorch's choice in the losses of pairs and triplets."""
+    return clamp(x, min=0)
 
 
 def _overshoot(input: Tensor, labels: Any, margin: float) -> Tensor:
@@ -120,9 +125,9 @@ def multiclass_svm_loss(scores: Tensor, y: Tensor, delta: float = 1.0) -> Tensor
 
 
 def hinge_embedding_loss(
-    input: Tensor, target: Tensor, *, margin: float = 1.0, reduction: str = "mean"
+    input: Tensor, target: Tensor, margin: float = 1.0, *, reduction: str = "mean"
 ) -> Tensor:
-    """x where the target is 1, max(0, margin - x) where it is -1.
+    """x where the target is 1, max(0, margin - x) where it is -1; at the margin the slope is -1.
 
     Raises
     ------
@@ -132,7 +137,7 @@ def hinge_embedding_loss(
     check_reduction("hinge_embedding_loss", reduction)
     (input,) = floats_of("hinge_embedding_loss", input=input)
     zero = wrap(np.zeros((), input.dtype))
-    far = where(target == 1, zero, relu(margin - input))
+    far = where(target == 1, zero, _positive(margin - input))
     near = where(target == -1, zero, input)
     return reduced(far + near, reduction)
 
@@ -141,8 +146,8 @@ def margin_ranking_loss(
     input1: Tensor,
     input2: Tensor,
     target: Tensor,
-    *,
     margin: float = 0.0,
+    *,
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, margin - t (x1 - x2)): for t = 1 the first should be larger, for -1 the second.
@@ -159,7 +164,7 @@ def margin_ranking_loss(
             "have as many dimensions"
         )
     input1, input2 = floats_of("margin_ranking_loss", input1=input1, input2=input2)
-    return reduced(relu(margin - target * (input1 - input2)), reduction)
+    return reduced(_positive(margin - target * (input1 - input2)), reduction)
 
 
 def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
@@ -180,8 +185,8 @@ def cosine_embedding_loss(
     input1: Tensor,
     input2: Tensor,
     target: Tensor,
-    *,
     margin: float = 0.0,
+    *,
     reduction: str = "mean",
 ) -> Tensor:
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1.
@@ -210,7 +215,7 @@ def cosine_embedding_loss(
     cosine = (input1 * input2).sum(-1) / sqrt(lengths[0] * lengths[1])
     zero = wrap(np.zeros((), cosine.dtype))
     near = where(target == 1, 1 - cosine, zero)
-    far = where(target == -1, relu(cosine - margin), zero)
+    far = where(target == -1, _positive(cosine - margin), zero)
     return reduced(near + far, reduction)
 
 
@@ -218,11 +223,11 @@ def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
     negative: Tensor,
-    *,
     margin: float = 1.0,
     p: float = 2.0,
     eps: float = 1e-6,
     swap: bool = False,
+    *,
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, d(anchor, positive) - d(anchor, negative) + margin), d the `pairwise_distance`.
@@ -258,4 +263,4 @@ def triplet_margin_loss(
     far = pairwise_distance(anchor, negative, p, eps)
     if swap:
         far = minimum(far, pairwise_distance(positive, negative, p, eps))
-    return reduced(relu(near - far + margin), reduction)
+    return reduced(_positive(near - far + margin), reduction)

@@ -55,8 +55,12 @@ def dim_index(where: str, dim: Any, ndim: int) -> int:
     return number % count
 
 
-def ints(where: str, args: tuple[Any, ...]) -> tuple[int, ...]:
-    """The numbers of ``f(2, 3)`` and ``f((2, 3))`` alike."""
+def ints(where: str, args: tuple[Any, ...], named: Any = None) -> tuple[int, ...]:
+    """The numbers of ``f(2, 3)``, ``f((2, 3))`` and, as `named`, ``f(size=(2, 3))`` alike."""
+    if named is not None:
+        if args:
+            raise TypeError(f"{where}: got {args!r} and, by keyword, {named!r}; give one of them")
+        args = (named,)
     if len(args) == 1 and not hasattr(args[0], "__index__"):
         args = args[0]
     try:

@@ -23,7 +23,7 @@ def axes_of(where: str, dim: Any, ndim: int) -> tuple[int, ...] | None:
 
     Raises IndexError for one that the tensor does not have, ValueError for one named twice.
     """
-    if dim is None or dim == ():
+    if dim is None or dim == () or dim == []:
         return None
     dims = dim if isinstance(dim, (tuple, list)) else (dim,)
     axes = tuple([dim_index(where, d, ndim) for d in dims])

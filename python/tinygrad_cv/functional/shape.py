@@ -12,16 +12,18 @@ from tinygrad_cv.gates import shape as gates
 from tinygrad_cv.gates.broadcast import Expand
 
 
-@tensor_method("view")
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+@tensor_method()
+def reshape(input: Tensor, *lengths: Any, shape: Any = None) -> Tensor:
     """The elements in row order, in another shape; one length may be -1.
+
+    ``reshape(2, 3)``, ``reshape((2, 3))`` and ``reshape(shape=(2, 3))`` are the same.
 
     Raises
     ------
     ValueError
         A shape of another number of elements.
     """
-    wanted = ints("reshape", shape)
+    wanted = ints("reshape", lengths, shape)
     try:
         return gates.Reshape(wanted)(input)
     except ValueError as error:
@@ -30,7 +32,32 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         ) from error
 
 
-@tensor_method("view_as")
+@tensor_method()
+def view(input: Tensor, *lengths: Any, size: Any = None) -> Tensor:
+    """The elements in row order, in another shape, without a copy; one length may be -1.
+
+    Raises
+    ------
+    ValueError
+        A shape of another number of elements, or elements that do not lie in memory so: say
+        `reshape`, which copies them.
+    """
+    out = reshape(input, ints("view", lengths, size))
+    if not input.array.flags.c_contiguous and not np.may_share_memory(out.array, input.array):
+        raise ValueError(
+            f"view: shape {input.shape} with strides {input.stride()} cannot be seen as "
+            f"{out.shape} without a copy; use reshape"
+        )
+    return out
+
+
+@tensor_method()
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """As `view`, in the shape of `other`."""
+    return view(input, other.shape)
+
+
+@tensor_method()
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """The elements in row order, in the shape of `other`."""
     return reshape(input, other.shape)
@@ -95,7 +122,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 
 @tensor_method()
-def expand(input: Tensor, *sizes: Any) -> Tensor:
+def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """The tensor repeated along dimensions of length 1, without a copy; -1 keeps a length.
 
     Raises
@@ -103,7 +130,7 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     ValueError
         A shape that the tensor cannot be broadcast to.
     """
-    wanted = ints("expand", sizes)
+    wanted = ints("expand", sizes, size)
     shape = input.shape
     extra = len(wanted) - len(shape)
     if extra < 0:
@@ -123,9 +150,9 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 
 
 @tensor_method()
-def broadcast_to(input: Tensor, shape: Any) -> Tensor:
+def broadcast_to(input: Tensor, size: Any) -> Tensor:
     """As `expand`."""
-    return expand(input, shape)
+    return expand(input, size)
 
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
@@ -145,15 +172,15 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 
 @tensor_method()
-def permute(input: Tensor, *dims: Any) -> Tensor:
-    """Dimensions in another order: a view.
+def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
+    """Dimensions in another order, ``permute(1, 0)`` or ``permute(dims=(1, 0))``: a view.
 
     Raises
     ------
     ValueError
         An order that does not name every dimension once.
     """
-    order = ints("permute", dims)
+    order = ints("permute", order, dims)
     ndim = input.array.ndim
     full = tuple([dim_index("permute", d, ndim) for d in order])
     if sorted(full) != list(range(ndim)):
@@ -161,7 +188,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     return gates.Permute(full)(input)
 
 
-@tensor_method("swapaxes", "swapdims")
+@tensor_method("swapdims")
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions swapped: a view."""
     ndim = input.array.ndim
@@ -172,7 +199,13 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return gates.Permute(tuple(order))(input)
 
 
-swapaxes = swapdims = transpose
+swapdims = transpose
+
+
+@tensor_method()
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """As `transpose`."""
+    return transpose(input, axis0, axis1)
 
 
 @tensor_method("moveaxis")

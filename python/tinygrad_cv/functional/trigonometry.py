@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tinygrad_cv.functional.methods import float_tensor, require_float, tensor_method
+from tinygrad_cv.functional.operands import same_dtype
 from tinygrad_cv.gates import trigonometry as gates
 from tinygrad_cv.gates.erf import Erf
 
@@ -36,7 +37,8 @@ def tan(input: Tensor) -> Tensor:
 @tensor_method("arctan2", ufunc="arctan2")
 def atan2(input: Tensor, other: Tensor) -> Tensor:
     """The angle of the point (other, input), from -pi to pi; the gradient at the origin is 0."""
-    return gates.Atan2()(float_tensor(input, "atan2"), float_tensor(other, "atan2"))
+    a, b = same_dtype("atan2", input, other)
+    return gates.Atan2()(float_tensor(a, "atan2"), float_tensor(b, "atan2"))
 
 
 @tensor_method(ufunc="hypot")
@@ -46,10 +48,11 @@ def hypot(input: Tensor, other: Tensor) -> Tensor:
     Raises
     ------
     TypeError
-        Tensors that are no floats.
+        No floats among them.
     """
-    require_float("hypot", input, other)
-    return gates.Hypot()(input, other)
+    a, b = same_dtype("hypot", input, other)
+    require_float("hypot", a)
+    return gates.Hypot()(a, b)
 
 
 @tensor_method()

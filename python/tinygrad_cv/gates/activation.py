@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_cv.engine.gate import OUT, BinaryGate, UnaryGate
 from tinygrad_cv.engine.masking import below_mask
+from tinygrad_cv.engine.shortcuts import shortcut
 from tinygrad_cv.gates.broadcast import unbroadcast
 from tinygrad_cv.gates.chain import Keep, ZeroOr, array_of, chain, quiet
 from tinygrad_cv.gates.choice import Where
@@ -103,12 +104,18 @@ class Tanh(UnaryGate):
 
     def backward(self, grad):
         (y,) = self.saved
-        gx = kernel_gradient("tanh", grad, y)
-        if gx is not None:
-            return (gx,)
-        if below_mask.get():
-            return (ZeroOr()(grad, 1 - y * y),)
-        return (grad - grad * y * y,)  # a number on the left costs twice as much as an array
+        return (tanh_backward(grad, y),)
+
+
+@shortcut
+def tanh_backward(grad, y):
+    """grad (1 - y^2), which is 0 below a mask where grad is."""
+    gx = kernel_gradient("tanh", grad, y, least=ONE_FUNCTION)
+    if gx is not None:
+        return gx
+    if below_mask.get():
+        return ZeroOr()(grad, 1 - y * y)
+    return grad - grad * y * y  # a number on the left costs twice as much as an array
 
 
 class LeakyRelu(UnaryGate):
@@ -185,7 +192,9 @@ class Elu(UnaryGate):
     def backward(self, grad):
         (x,) = self.saved
         above = array_of(x) > 0
-        slope = Exp()(Keep(~above)(x) / self.width) * (self.alpha * self.scale / self.width)
+        # At 0 the slope is that of below, but its own slope, as in PyTorch, is 0.
+        under = ~(array_of(x) >= 0)
+        slope = Exp()(Keep(under)(x) / self.width) * (self.alpha * self.scale / self.width)
         return (chain(grad, Where(above)(self.scale, slope)),)
 
 

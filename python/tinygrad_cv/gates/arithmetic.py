@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_cv.engine.gate import OUT, BinaryGate, Gate, UnaryGate
-from tinygrad_cv.engine.masking import below_mask
-from tinygrad_cv.gates.broadcast import unbroadcast
+from tinygrad_cv.gates.broadcast import shapes_of, unbroadcast
 from tinygrad_cv.gates.chain import Keep, ZeroOr, ZeroOver, Zeros, array_of, chain, quiet
 from tinygrad_cv.gates.exponential import Log
-
-_below_mask = below_mask.get
+from tinygrad_cv.gates.operators import add, multiply, subtract
 
 
 class Add(BinaryGate):
@@ -20,8 +18,8 @@ class Add(BinaryGate):
 
     def forward(self, a, b):
         self.saved = ()
-        self.shapes = getattr(a, "shape", None), getattr(b, "shape", None)
-        return a + b
+        self.shapes = shapes_of(a, b)
+        return add(a, b)
 
     def backward(self, grad):
         shape_a, shape_b = self.shapes
@@ -41,8 +39,8 @@ class Sub(BinaryGate):
 
     def forward(self, a, b):
         self.saved = ()
-        self.shapes = getattr(a, "shape", None), getattr(b, "shape", None)
-        return a - b
+        self.shapes = shapes_of(a, b)
+        return subtract(a, b)
 
     def backward(self, grad):
         shape_a, shape_b = self.shapes
@@ -61,19 +59,14 @@ class Mul(BinaryGate):
 
     def forward(self, a, b):
         self.saved = a, b
-        return a * b
+        return multiply(a, b)
 
     def backward(self, grad):
         a, b = self.saved
         node_a, node_b = self.parents
-        if _below_mask():
-            return (
-                None if node_a is None else unbroadcast(ZeroOr()(grad, b), a.shape),
-                None if node_b is None else unbroadcast(ZeroOr()(grad, a), b.shape),
-            )
         return (
-            None if node_a is None else unbroadcast(grad * b, a.shape),
-            None if node_b is None else unbroadcast(grad * a, b.shape),
+            None if node_a is None else unbroadcast(chain(grad, b), a.shape),
+            None if node_b is None else unbroadcast(chain(grad, a), b.shape),
         )
 
 
@@ -90,7 +83,7 @@ class Div(BinaryGate):
     def forward(self, a, b):
         y = a / b
         self.saved = b, y
-        self.shapes = getattr(a, "shape", None), getattr(b, "shape", None)
+        self.shapes = shapes_of(a, b)
         return y
 
     def backward(self, grad):
@@ -114,7 +107,7 @@ class Remainder(BinaryGate):
     @quiet
     def forward(self, a, b):
         self.saved = ()
-        self.shapes = getattr(a, "shape", None), getattr(b, "shape", None)
+        self.shapes = shapes_of(a, b)
         self.quotient, y = np.divmod(a, b)
         return y
 
@@ -230,7 +223,7 @@ class Pow(BinaryGate):
 
 
 class Cast(UnaryGate):
-    """y = x in another dtype. Local gradient: 1, in the dtype of x; none for integers."""
+    """y = x in another float dtype. Local gradient: 1, in the dtype of x."""
 
     __slots__ = ("dtype", "x_dtype")
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_cv.engine.gate import UnaryGate, ViewGate
+from tinygrad_cv.engine.shortcuts import shortcut
 
 
+@shortcut
+def shapes_of(a, b):
+    """The shapes of two operands, None for a number: for gates that save neither."""
+    return getattr(a, "shape", None), getattr(b, "shape", None)
+
+
+@shortcut
 def unbroadcast(grad, shape):
     """Sum a gradient back to the shape that its operand had before it was broadcast."""
     return grad if grad.shape == shape else SumTo(shape)(grad)

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_cv.engine.gate import OUT, BinaryGate, UnaryGate
 from tinygrad_cv.engine.masking import below_mask
+from tinygrad_cv.engine.shortcuts import shortcut
 from tinygrad_cv.engine.tensor import Tensor
 from tinygrad_cv.gates.broadcast import unbroadcast
 
@@ -14,6 +15,7 @@ quiet = np.errstate(all="ignore")  # for forwards whose value may be NaN or infi
 _below_mask = below_mask.get
 
 
+@shortcut
 def chain(grad, local):
     """grad times a local gradient that is finite where the gate's value is.
 
@@ -132,6 +134,22 @@ class Keep(UnaryGate):
     def backward(self, grad):
         below_mask.set(True)
         return (unbroadcast(Keep(self.mask)(grad), self.x_shape),)
+
+
+class Damp(UnaryGate):
+    """y = x, whose gradient is multiplied by a constant factor that broadcasts."""
+
+    __slots__ = ("factor",)
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def forward(self, x):
+        self.saved = ()
+        return x
+
+    def backward(self, grad):
+        return (grad * self.factor,)
 
 
 class Zeros(UnaryGate):

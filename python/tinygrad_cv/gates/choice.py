@@ -6,7 +6,7 @@ import numpy as np
 
 from tinygrad_cv.engine.gate import BinaryGate, Gate, UnaryGate
 from tinygrad_cv.engine.masking import below_mask
-from tinygrad_cv.gates.broadcast import unbroadcast
+from tinygrad_cv.gates.broadcast import shapes_of, unbroadcast
 from tinygrad_cv.gates.chain import Keep
 
 
@@ -25,7 +25,7 @@ class Where(BinaryGate):
 
     def forward(self, a, b):
         self.saved = ()
-        self.shapes = getattr(a, "shape", None), getattr(b, "shape", None)
+        self.shapes = shapes_of(a, b)
         return np.where(self.condition, a, b)
 
     def backward(self, grad):
@@ -49,7 +49,7 @@ class _Extreme(BinaryGate):
     def judge(self, a, b, a_loses, b_loses):
         """Keep who lost where. Where there is a NaN nobody loses, as in PyTorch."""
         self.saved = ()
-        self.shapes = getattr(a, "shape", None), getattr(b, "shape", None)
+        self.shapes = shapes_of(a, b)
         self.a_loses, self.b_loses = a_loses, b_loses
         tied = a == b
         self.tied = tied if tied.any() else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_cv.backends import backend_for
-from tinygrad_cv.engine.gate import UnaryGate
+from tinygrad_cv.engine.gate import UnaryGate, zero_dim
 
 
 class Dropout(UnaryGate):
@@ -20,6 +20,7 @@ class Dropout(UnaryGate):
 
     def forward(self, x):
         self.saved = ()
+        x = zero_dim(x)
         return backend_for(x).dropout(x, self.draws, self.p)
 
     def backward(self, grad):

@@ -33,9 +33,9 @@ def kernel_gradient(name, grad, saved, alpha=0.0, least=0):
     They must when the backward pass records itself, or where a gradient of 0 has to stay 0 beside an
     infinite local gradient.
     """
-    if grad.__class__ is not _ndarray or saved.__class__ is not _ndarray:  # 0-d: NumPy's scalars
+    if grad.__class__ is not _ndarray or saved.__class__ is not _ndarray or _below_mask():
         return None
-    if grad.dtype != saved.dtype or _below_mask():
+    if grad.dtype != saved.dtype:
         return None
     room = room_for(grad, least)
     return None if room is None else room.activation_backward(name, grad, saved, alpha)

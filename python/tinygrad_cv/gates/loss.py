@@ -7,6 +7,7 @@ import numpy as np
 from tinygrad_cv.backends import backend_for
 from tinygrad_cv.engine.gate import OUT, Gate, UnaryGate
 from tinygrad_cv.engine.masking import below_mask
+from tinygrad_cv.gates.activation import Hardtanh
 from tinygrad_cv.gates.chain import Keep, array_of, chain, quiet
 from tinygrad_cv.gates.choice import Clamp
 from tinygrad_cv.gates.exponential import Exp, Log, Log1p
@@ -135,7 +136,8 @@ class _PickGrad(UnaryGate):
 class SmoothL1(UnaryGate):
     """y = x^2 / (2 beta) where |x| < beta, |x| - beta / 2 elsewhere.
 
-    Local gradient: x / beta, cut off at -1 and 1; the sign of x for beta = 0, which is 0 at 0.
+    Local gradient: x / beta, cut off at -1 and 1 (there its own slope is 0); the sign of x for
+    beta = 0, which is 0 at 0.
     Source: Girshick 2015.
     """
 
@@ -156,7 +158,7 @@ class SmoothL1(UnaryGate):
         (x,) = self.saved
         if self.beta == 0:
             return (grad * np.sign(array_of(x)),)
-        return (chain(grad, Clamp(-1, 1)(x / self.beta)),)
+        return (chain(grad, Hardtanh(-1, 1)(x / self.beta)),)
 
 
 class BinaryCrossEntropy(Gate):

@@ -14,13 +14,17 @@ from tinygrad_cv.models.resnet import (
     resnet34,
     resnet50,
 )
+from tinygrad_cv.models.vgg import VGG, AlexNet, alexnet, vgg11, vgg16
 
 __all__ = [
+    "VGG",
+    "AlexNet",
     "CifarResNet",
     "ConvNet",
     "LeNet5",
     "MobileNetV2",
     "ResNet",
+    "alexnet",
     "convnet",
     "mlp",
     "mobilenet_v2",
@@ -28,4 +32,6 @@ __all__ = [
     "resnet20",
     "resnet34",
     "resnet50",
+    "vgg11",
+    "vgg16",
 ]

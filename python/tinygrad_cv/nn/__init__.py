@@ -35,8 +35,23 @@ from tinygrad_cv.nn.activation import (
 )
 from tinygrad_cv.nn.attention import MultiheadAttention
 from tinygrad_cv.nn.containers import ModuleDict, ModuleList, Sequential
-from tinygrad_cv.nn.conv import Conv2d
-from tinygrad_cv.nn.dropout import Dropout
+from tinygrad_cv.nn.conv import (
+    Conv1d,
+    Conv2d,
+)
+from tinygrad_cv.nn.conv_transpose import (
+    ConvTranspose1d,
+    ConvTranspose2d,
+)
+from tinygrad_cv.nn.dropout import (
+    AlphaDropout,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+)
+from tinygrad_cv.nn.embedding import (
+    Embedding,
+)
 from tinygrad_cv.nn.linear import Identity, Linear
 from tinygrad_cv.nn.loss import (
     BCELoss,
@@ -72,8 +87,28 @@ from tinygrad_cv.nn.norm import (
 )
 from tinygrad_cv.nn.overview import summary
 from tinygrad_cv.nn.parameter import Parameter
-from tinygrad_cv.nn.pooling import AvgPool2d, MaxPool2d
-from tinygrad_cv.nn.shape import Flatten
+from tinygrad_cv.nn.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AvgPool1d,
+    AvgPool2d,
+    LPPool1d,
+    LPPool2d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxUnpool2d,
+)
+from tinygrad_cv.nn.shape import (
+    Flatten,
+    Fold,
+    PixelShuffle,
+    PixelUnshuffle,
+    Unflatten,
+    Unfold,
+    Upsample,
+)
 
 # So that `import tinygrad_cv.nn.functional as F` finds the one module that there is.
 sys.modules[f"{__name__}.functional"] = functional
@@ -84,17 +119,30 @@ __all__ = [
     "GELU",
     "GLU",
     "SELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AlphaDropout",
+    "AvgPool1d",
     "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Embedding",
     "Flatten",
+    "Fold",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardsigmoid",
@@ -107,6 +155,8 @@ __all__ = [
     "InstanceNorm2d",
     "KLDivLoss",
     "L1Loss",
+    "LPPool1d",
+    "LPPool2d",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -115,7 +165,9 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "MarginRankingLoss",
+    "MaxPool1d",
     "MaxPool2d",
+    "MaxUnpool2d",
     "Maxout",
     "Mish",
     "Module",
@@ -128,6 +180,8 @@ __all__ = [
     "PReLU",
     "PairwiseDistance",
     "Parameter",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "RMSNorm",
     "ReLU",
     "ReLU6",
@@ -142,6 +196,9 @@ __all__ = [
     "Tanh",
     "Threshold",
     "TripletMarginLoss",
+    "Unflatten",
+    "Unfold",
+    "Upsample",
     "functional",
     "init",
     "regularizers",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinygrad_cv import functional as F
-from tinygrad_cv.functional.conv import pair
+from tinygrad_cv.functional.conv import numbers
 from tinygrad_cv.nn.checks import check_at_least
 from tinygrad_cv.nn.linear import reset_as_pytorch
 from tinygrad_cv.nn.module import Module
@@ -15,10 +15,123 @@ if TYPE_CHECKING:
     from tinygrad_cv.engine.random import Generator
     from tinygrad_cv.engine.tensor import Tensor
 
-Pair = tuple[int, int]
+Ints = int | tuple[int, ...]
 
 
-class Conv2d(Module):
+class Convolution(Module):
+    """What convolutions share: settings as one int per dimension, weight and bias."""
+
+    dims: ClassVar[int]
+    transposed: ClassVar[bool] = False
+
+    bias: Parameter | None
+    kernel_size: Any  # each a tuple of one int a dimension; the padding may be a word
+    stride: Any
+    padding: Any
+    dilation: Any
+    output_padding: Any
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Ints,
+        stride: Ints,
+        padding: Ints | str,
+        dilation: Ints,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        device: Any,
+        dtype: Any,
+        generator: Generator | None,
+    ) -> None:
+        super().__init__()
+        where = type(self).__name__
+        check_channels(where, in_channels, out_channels, groups)
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size = numbers(where, "kernel_size", kernel_size, 1, self.dims)
+        self.stride = numbers(where, "stride", stride, 1, self.dims)
+        self.padding = check_padding(where, padding, self.stride)
+        self.dilation = numbers(where, "dilation", dilation, 1, self.dims)
+        self.output_padding = (0,) * self.dims
+        self.padding_mode = padding_mode
+        ends = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+        shape = (ends[0], ends[1] // groups, *self.kernel_size)
+        self.weight = Parameter(F.empty(shape, dtype=dtype, device=device))
+        self.bias = Parameter(F.empty(out_channels, dtype=dtype, device=device)) if bias else None
+        self.reset_parameters(generator)
+
+    def reset_parameters(self, generator: Generator | None = None) -> None:
+        """Draw new starting values."""
+        reset_as_pytorch(self.weight, self.bias, generator)
+
+    def _framed(self, input: Tensor) -> tuple[Tensor, Any]:
+        """The input in a frame that is not zeros, and the padding that is left to do."""
+        if self.padding_mode == "zeros":
+            return input, self.padding
+        frame = frame_of(self.padding, self.kernel_size, self.dilation)
+        return F.pad(input, frame, mode=self.padding_mode), 0
+
+    def extra_repr(self) -> str:
+        none = (0,) * self.dims
+        parts = [
+            f"{self.in_channels}, {self.out_channels}",
+            f"kernel_size={self.kernel_size}",
+            f"stride={self.stride}",
+        ]
+        if self.padding != none:
+            parts.append(f"padding={self.padding}")
+        if self.dilation != (1,) * self.dims:
+            parts.append(f"dilation={self.dilation}")
+        if self.output_padding != none:
+            parts.append(f"output_padding={self.output_padding}")
+        if self.groups != 1:
+            parts.append(f"groups={self.groups}")
+        if self.bias is None:
+            parts.append("bias=False")
+        if self.padding_mode != "zeros":
+            parts.append(f"padding_mode={self.padding_mode}")
+        return ", ".join(parts)
+
+
+class _Forward(Convolution):
+    """A convolution with PyTorch's order of arguments."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Ints,
+        stride: Ints = 1,
+        padding: Ints | str = 0,
+        dilation: Ints = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        generator: Generator | None = None,
+    ) -> None:
+        check_padding_mode(type(self).__name__, padding_mode)
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+            generator,
+        )
+
+
+class Conv2d(_Forward):
     """2-D convolution: each output channel is a filter slid over all input channels of its group.
 
     Parameters
@@ -60,69 +173,30 @@ class Conv2d(Module):
     Conv2d(3, 16, kernel_size=(5, 5), stride=(1, 1), padding=(2, 2))
     """
 
-    bias: Parameter | None
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | Pair,
-        stride: int | Pair = 1,
-        padding: int | Pair | str = 0,
-        dilation: int | Pair = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        generator: Generator | None = None,
-    ) -> None:
-        super().__init__()
-        check_channels("Conv2d", in_channels, out_channels, groups)
-        check_padding_mode("Conv2d", padding_mode)
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size = pair("Conv2d", "kernel_size", kernel_size, 1)
-        self.stride = pair("Conv2d", "stride", stride, 1)
-        self.padding = check_padding("Conv2d", padding, self.stride)
-        self.dilation = pair("Conv2d", "dilation", dilation, 1)
-        self.groups = groups
-        self.padding_mode = padding_mode
-        shape = (out_channels, in_channels // groups, *self.kernel_size)
-        self.weight = Parameter(F.empty(shape, dtype=dtype, device=device))
-        self.bias = Parameter(F.empty(out_channels, dtype=dtype, device=device)) if bias else None
-        self.reset_parameters(generator)
-
-    def reset_parameters(self, generator: Generator | None = None) -> None:
-        """Draw new starting values."""
-        reset_as_pytorch(self.weight, self.bias, generator)
+    dims = 2
 
     def forward(self, input: Tensor) -> Tensor:
-        padding = self.padding
-        if self.padding_mode != "zeros":
-            frame = frame_of(padding, self.kernel_size, self.dilation)
-            input, padding = F.pad(input, frame, mode=self.padding_mode), (0, 0)
+        input, padding = self._framed(input)
         return F.conv2d(
             input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
         )
 
-    def extra_repr(self) -> str:
-        parts = [
-            f"{self.in_channels}, {self.out_channels}",
-            f"kernel_size={self.kernel_size}",
-            f"stride={self.stride}",
-        ]
-        if self.padding != (0, 0):
-            parts.append(f"padding={self.padding}")
-        if self.dilation != (1, 1):
-            parts.append(f"dilation={self.dilation}")
-        if self.groups != 1:
-            parts.append(f"groups={self.groups}")
-        if self.bias is None:
-            parts.append("bias=False")
-        if self.padding_mode != "zeros":
-            parts.append(f"padding_mode={self.padding_mode}")
-        return ", ".join(parts)
+
+class Conv1d(_Forward):
+    """1-D convolution; see `Conv2d` for the parameters.
+
+    Notes
+    -----
+    Shapes: x (N, C, L) or (C, L), y (N, O, OL) or (O, OL).
+    """
+
+    dims = 1
+
+    def forward(self, input: Tensor) -> Tensor:
+        input, padding = self._framed(input)
+        return F.conv1d(
+            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+        )
 
 
 def check_channels(where: str, in_channels: int, out_channels: int, groups: int) -> None:
@@ -133,15 +207,15 @@ def check_channels(where: str, in_channels: int, out_channels: int, groups: int)
             raise ValueError(f"{where}: {name}={channels} is not a multiple of groups={groups}")
 
 
-def check_padding(where: str, padding: Any, stride: Pair) -> Pair | str:
-    """A pair, or "same" or "valid"."""
+def check_padding(where: str, padding: Any, stride: tuple[int, ...]) -> tuple[int, ...] | str:
+    """One int for each dimension, or "same" or "valid"."""
     if not isinstance(padding, str):
-        return pair(where, "padding", padding, 0)
+        return numbers(where, "padding", padding, 0, len(stride))
     if padding not in ("same", "valid"):
         raise ValueError(
             f"{where}: padding must be an int, a pair of ints, 'same' or 'valid', got {padding!r}"
         )
-    if padding == "same" and stride != (1, 1):
+    if padding == "same" and any(s != 1 for s in stride):
         raise ValueError(f"{where}: padding 'same' needs stride 1, got {stride}")
     return padding
 

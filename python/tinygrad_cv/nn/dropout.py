@@ -74,3 +74,36 @@ def drop_probability(where: str, p: float | None, keep: float | None) -> float:
     if keep is not None:
         return 1.0 - keep
     return 0.5 if p is None else p
+
+
+class Dropout2d(Dropout):
+    """`Dropout` of whole channels: neighbouring pixels tell too much of each other.
+
+    Parameters as `Dropout`; shapes (N, C, H, W) or (C, H, W).
+
+    References
+    ----------
+    Tompson et al. 2015, "Efficient object localization using convolutional networks".
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.dropout2d(input, self.p, self.training, self.inplace, generator=self.generator)
+
+
+class Dropout1d(Dropout):
+    """`Dropout2d` for rows (N, C, L) or (C, L)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.dropout1d(input, self.p, self.training, self.inplace, generator=self.generator)
+
+
+class AlphaDropout(Dropout):
+    """`Dropout` that keeps mean 0 and variance 1, for networks of SELU; parameters as `Dropout`.
+
+    References
+    ----------
+    Klambauer et al. 2017, "Self-normalizing neural networks".
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.alpha_dropout(input, self.p, self.training, self.inplace, generator=self.generator)

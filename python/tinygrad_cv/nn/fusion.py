@@ -75,8 +75,9 @@ def _convolution(parts: Sequence[Module], place: int, input: Tensor) -> tuple[An
     pool = None
     if _is(MaxPool2d, parts, place + used):
         p: Any = parts[place + used]
-        pool = p.kernel_size, p.stride, p.padding, p.dilation, p.ceil_mode
-        used += 1
+        if not p.return_indices:
+            pool = p.kernel_size, p.stride, p.padding, p.dilation, p.ceil_mode
+            used += 1
     return conv2d_relu(input, weight, bias, *settings, pool), used
 
 

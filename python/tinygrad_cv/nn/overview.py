@@ -9,9 +9,9 @@ import numpy as np
 
 from tinygrad_cv.engine.grad_mode import no_grad
 from tinygrad_cv.engine.tensor import Tensor, wrap
-from tinygrad_cv.nn.conv import Conv2d
+from tinygrad_cv.nn.conv import Convolution
 from tinygrad_cv.nn.linear import Linear
-from tinygrad_cv.nn.pooling import AvgPool2d, MaxPool2d
+from tinygrad_cv.nn.pooling import AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
 
 if TYPE_CHECKING:
     from tinygrad_cv.nn.module import Module
@@ -144,7 +144,7 @@ def _recorder(name: str, rows: list[Row], seen: set[Any]) -> Any:
                 type(module).__name__,
                 shape,
                 sum(p.numel() for p in new),
-                _multiply_adds(module, math.prod(shape)),
+                _multiply_adds(module, math.prod(args[0].shape[1:]), math.prod(shape)),
                 math.prod(shape) * output.element_size(),
                 _note(module, math.prod(args[0].shape[1:]), math.prod(shape)),
             )
@@ -153,21 +153,18 @@ def _recorder(name: str, rows: list[Row], seen: set[Any]) -> Any:
     return record
 
 
-def _multiply_adds(module: Module, outputs: int) -> int:
-    """Every output of these layers is a sum over its incoming weights."""
-    if isinstance(module, (Linear, Conv2d)):
-        return outputs * _weights_a_neuron(module)
-    return 0
-
-
-def _weights_a_neuron(module: Linear | Conv2d) -> int:
-    return math.prod(module.weight.shape[1:])
+def _multiply_adds(module: Module, inputs: int, outputs: int) -> int:
+    """Every output is a sum over its incoming weights; transposed, every input is spread by its own."""
+    if not isinstance(module, (Linear, Convolution)):
+        return 0
+    transposed = isinstance(module, Convolution) and module.transposed
+    return (inputs if transposed else outputs) * math.prod(module.weight.shape[1:])
 
 
 def _note(module: Module, inputs: int, outputs: int) -> str:
-    if isinstance(module, (Linear, Conv2d)):
-        return f"{_weights_a_neuron(module):,} weights a neuron"
-    if isinstance(module, (MaxPool2d, AvgPool2d)) and inputs:
+    if isinstance(module, Linear) or (isinstance(module, Convolution) and not module.transposed):
+        return f"{math.prod(module.weight.shape[1:]):,} weights a neuron"
+    if isinstance(module, (MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d)) and inputs:
         return f"drops {100 * (1 - outputs / inputs):.3g} %"
     return ""
 

@@ -125,7 +125,7 @@ def looked_up(draw: Draw, fn: Fn) -> Sample:
     return Sample(lambda w: fn(indices, w), (draw(arrays((3, 2))),))
 
 
-STRIDES = {"stride": st.sampled_from([1, 2])}
+STRIDES = {"stride": st.sampled_from([1, 2]), "dilation": st.sampled_from([1, 2])}
 
 SAMPLERS: dict[str, Sampler] = {
     # convolution and pooling
@@ -135,10 +135,18 @@ SAMPLERS: dict[str, Sampler] = {
     "adaptive_max_pool2d": calls((1, 1, 3, 4), (2,), ((1, 3),), distinct=True),
     "affine_grid": calls((1, 2, 3), ((1, 1, 2, 3),), ((1, 1, 3, 1), True)),
     "avg_pool1d": calls((2, 5), (2,), (3, 1, 1), (2, 3, 0, True)),
-    "conv1d": shapes([(2, 2, 4), (3, 2, 2), (3,)], [(1, 5), (2, 1, 3)], settings=STRIDES),
-    "conv_transpose1d": shapes([(2, 2, 3), (2, 1, 2), (1,)], settings=STRIDES),
+    "conv1d": shapes(
+        [(2, 2, 4), (3, 2, 2), (3,)],
+        [(1, 5), (2, 1, 3)],
+        settings={**STRIDES, "padding": st.sampled_from([0, 2, "valid"])},
+    ),
+    "conv_transpose1d": shapes(
+        [(2, 2, 3), (2, 1, 2), (1,)], settings={**STRIDES, "padding": st.sampled_from([0, 1])}
+    ),
     "conv_transpose2d": shapes(
-        [(1, 2, 2, 2), (2, 1, 2, 2), (1,)], [(1, 2, 3), (1, 1, 1, 2)], settings=STRIDES
+        [(1, 2, 2, 2), (2, 1, 2, 2), (1,)],
+        [(1, 2, 3), (1, 1, 1, 2)],
+        settings={**STRIDES, "padding": st.sampled_from([0, (0, 1)])},
     ),
     "grid_sample": sampled,
     "interpolate": calls(
@@ -148,6 +156,7 @@ SAMPLERS: dict[str, Sampler] = {
         (None, 2.5, "bicubic"),
         ((3, 4), None, "bilinear", True),
         ((2, 2), None, "area"),
+        ((2, 2), None, "bilinear", None, None, True),
     ),
     "lp_pool1d": calls((2, 5), (2, 2), (3.0, 3, 1), low=0.3),
     "lp_pool2d": calls((1, 1, 3, 4), (2, 2), (3.0, (2, 1), 1), low=0.3),
@@ -167,7 +176,7 @@ SAMPLERS: dict[str, Sampler] = {
     ),
     # normalisation
     "batch_norm": batches,
-    "group_norm": scaled(1),
+    "group_norm": scaled(2),
     "instance_norm": calls((2, 2, 3), ()),
     "layer_norm": scaled((2, 3)),
     "local_response_norm": calls((2, 3, 2), (2,), (3, 0.5), (5, 0.1, 0.5, 2.0)),

@@ -10,6 +10,7 @@ from tinygrad_cv.optional import require
 from tinygrad_cv.testing import network_operations
 from tinygrad_cv.testing.samples import (
     along,
+    assigned,
     broadcast,
     calls,
     chosen,
@@ -33,6 +34,7 @@ from tinygrad_cv.testing.samples import (
     taken,
     taken_along,
     unary,
+    viewed,
 )
 
 if TYPE_CHECKING:
@@ -125,6 +127,10 @@ SAMPLERS: dict[str, Sampler] = {
     "mean": along(several=True),
     "median": along(distinct=True),
     "min": along(distinct=True),
+    "linalg.norm": along({"ord": st.sampled_from([2, 1, 3])}, distinct=True, low=0.5),
+    "linalg.vector_norm": along(
+        {"ord": st.sampled_from([2, 1, 1.5, float("inf")])}, several=True, distinct=True, low=0.5
+    ),
     "norm": along({"p": st.sampled_from([1, 2, 3, 1.5, float("inf")])}, distinct=True, low=0.5),
     "prod": along(low=-2.0, high=2.0),
     "sort": along({"descending": st.booleans()}, keepdim=False, distinct=True),
@@ -208,7 +214,11 @@ SAMPLERS: dict[str, Sampler] = {
     "unflatten": calls((2, 6), (1, (2, 3)), (-1, (-1, 2))),
     "unsqueeze": calls((2, 3), (0,), (-1,), (1,)),
     "vstack": stacked,
+    "Tensor.T": calls((2, 3), ()),
+    "Tensor.__setitem__": assigned,
+    "Tensor.mT": calls((2, 1, 3), ()),
     "Tensor.unfold": calls((2, 5), (1, 2, 1), (-1, 3, 2), (0, 1, 1)),
+    "Tensor.view": viewed,
     # dtypes
     "double": unary(),
     "to": unary({"dtype": st.just(np.dtype("float64"))}),
@@ -274,6 +284,7 @@ NOT_DIFFERENTIABLE = frozenset(
         "rand",
         "rand_like",
         "randint",
+        "randint_like",
         "randn",
         "randn_like",
         "randperm",

@@ -285,6 +285,34 @@ def indexed(draw: Draw, fn: Fn) -> Sample:
     return Sample(lambda x: fn(x, key), (draw(arrays((3, 2))),))
 
 
+def assigned(draw: Draw, fn: Fn) -> Sample:
+    """Values written over elements of a copy, each at most once."""
+    key, shape = draw(
+        st.sampled_from(
+            [
+                (1, (2,)),
+                (slice(None, None, 2), (2, 2)),
+                ((Ellipsis, 0), ()),
+                (Tensor(np.array([2, 0])), (2, 2)),
+                ((slice(1, None), slice(0, 1)), (2, 1)),
+            ]
+        )
+    )
+
+    def call(x: Any, value: Any) -> Any:
+        y = x.clone()
+        fn(y, key, value)
+        return y
+
+    return Sample(call, (draw(arrays((3, 2))), draw(arrays(shape))))
+
+
+def viewed(draw: Draw, fn: Fn) -> Sample:
+    """Another shape, in the memory's order."""
+    size = draw(st.sampled_from([(6,), (-1, 2), (1, 3, 2)]))
+    return Sample(lambda x: fn(x, *size), (draw(arrays((2, 3))),))
+
+
 def einsum(draw: Draw, fn: Fn) -> Sample:
     """Sums of products in the forms that are used."""
     equation, *sizes = draw(
@@ -323,8 +351,9 @@ def pool(kind: str) -> Sampler:
 
 
 def labelled(draw: Draw, fn: Fn) -> Sample:
-    """Scores, labels (one ignored), and the options of cross_entropy."""
+    """Scores, labels (one ignored) or probabilities, and the options of cross_entropy."""
     rows = draw(st.integers(1, 3))
+    scores = draw(arrays((rows, 3)))
     labels = _indices(draw, (rows,), 3)
     labels[0] = draw(st.sampled_from([labels[0], -100])) if rows > 1 else labels[0]
     options = {
@@ -332,7 +361,10 @@ def labelled(draw: Draw, fn: Fn) -> Sample:
         "label_smoothing": draw(st.sampled_from([0.0, 0.2])),
         "weight": draw(st.sampled_from([None, Tensor(np.array([0.5, 1.0, 2.0]))])),
     }
-    return Sample(lambda x: fn(x, Tensor(labels), **options), (draw(arrays((rows, 3))),))
+    if draw(st.booleans()):
+        probabilities = draw(arrays((rows, 3), low=0.05, high=0.95))
+        return Sample(lambda x, t: fn(x, t, **options), (scores, probabilities))
+    return Sample(lambda x: fn(x, Tensor(labels), **options), (scores,))
 
 
 def dropped(draw: Draw, fn: Fn) -> Sample:
@@ -356,7 +388,7 @@ def padded(draw: Draw, fn: Fn) -> Sample:
             [
                 ("constant", (1, 2)),
                 ("constant", (0, -1, 2, 1)),
-                ("reflect", (1, 2)),
+                ("reflect", (1, 2, 0, 1)),
                 ("replicate", (2, 1, 0, 1)),
                 ("circular", (1, 1, 2, 0)),
             ]

@@ -25,8 +25,11 @@ class Evaluation:
 
 
 def hits(scores: Tensor, labels: Tensor) -> int:
-    """How many rows have their largest score at the label."""
-    return int((scores.array.argmax(axis=1) == labels.array).sum())
+    """How many rows have their largest score at the label, or at the likeliest of mixed ones."""
+    right = labels.array
+    if right.dtype.kind == "f" and right.ndim == 2:  # probabilities, from MixUp or CutMix
+        right = right.argmax(axis=1)
+    return int((scores.array.argmax(axis=1) == right).sum())
 
 
 @no_grad()

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Epoch(NamedTuple):
-    """One epoch: mean loss in nats, accuracies in [0, 1], time in seconds."""
+    """One epoch: mean loss in nats, accuracies in [0, 1], time in seconds.
+
+    Losses are the data's alone; `train_penalty` is what the regularizer added, on average.
+    """
 
     epoch: int
     train_loss: float
@@ -22,6 +25,7 @@ class Epoch(NamedTuple):
     learning_rate: float
     seconds: float
     images_per_second: float
+    train_penalty: float = 0.0
 
 
 class History(list[Epoch]):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_cv.data.standardize import Standardize
 from tinygrad_cv.serialization import load, load_metadata, save
+from tinygrad_cv.training.architectures import build
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     from tinygrad_cv.nn import Module
 
@@ -17,24 +22,31 @@ HISTORY = "history.csv"
 CURVES = "curves.png"
 
 
-def build(architecture: str, channels: int, classes: int) -> Module:
-    """The network of that name, for images of so many channels, with fresh weights.
+def save_run(
+    folder: str | os.PathLike[str],
+    model: Module,
+    architecture: str,
+    images: Any,
+    settings: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write the weights of a network and what is needed to build and use it again.
 
-    Raises
-    ------
-    ValueError
-        An unknown name.
+    Parameters
+    ----------
+    folder : path-like
+    model : Module
+    architecture : str
+        A name or pattern, as `build` knows it.
+    images : ImageDataset
+        What it learned from; if they are standardized, by what numbers is kept.
+    settings : mapping, optional
+        As they were given to `build`.
+
+    Returns
+    -------
+    Path
+        The file.
     """
-    from tinygrad_cv.models import LeNet5
-
-    architectures = {"lenet": LeNet5}
-    if architecture not in architectures:
-        raise ValueError(f"model: expected one of {', '.join(architectures)}, got {architecture!r}")
-    return architectures[architecture](num_classes=classes, in_channels=channels)
-
-
-def save_run(folder: str | os.PathLike[str], model: Module, architecture: str, images: Any) -> Path:
-    """Write the weights of `model` and what `images`, its data set, looked like; returns the file."""
     path = Path(folder) / WEIGHTS
     _, channels, height, width = images.images.shape
     metadata = {
@@ -43,7 +55,10 @@ def save_run(folder: str | os.PathLike[str], model: Module, architecture: str, i
         "height": str(height),
         "width": str(width),
         "classes": "\n".join(str(name) for name in images.classes),
+        "settings": json.dumps(dict(settings or {})),
     }
+    if isinstance(images.transform, Standardize):
+        metadata["standardize"] = json.dumps([images.transform.mean, images.transform.std])
     save(model.state_dict(), path, metadata)
     return path
 
@@ -55,7 +70,8 @@ def load_run(folder: str | os.PathLike[str]) -> tuple[Module, dict[str, Any]]:
     -------
     model : Module
     description : dict
-        ``classes`` (list of names), ``shape`` (channels, height, width), ``architecture``.
+        ``classes`` (list of names), ``shape`` (channels, height, width), ``architecture``,
+        ``settings``, and ``transform``, a `Standardize` or None, that its images need.
 
     Raises
     ------
@@ -69,14 +85,26 @@ def load_run(folder: str | os.PathLike[str]) -> tuple[Module, dict[str, Any]]:
     metadata = load_metadata(path)
     try:
         architecture = metadata["architecture"]
-        shape = tuple(int(metadata[side]) for side in ("channels", "height", "width"))
+        channels, height, width = (int(metadata[n]) for n in ("channels", "height", "width"))
+        shape = channels, height, width
         classes = metadata["classes"].split("\n")
+        settings = json.loads(metadata.get("settings", "{}"))
+        numbers = json.loads(metadata.get("standardize", "null"))
+        transform = None if numbers is None else Standardize(*numbers)
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path}: not written by a training run of tinygrad_cv") from error
-    model = build(architecture, shape[0], len(classes))
     try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # they were said when it was trained
+            model = build(architecture, shape, len(classes), settings)
         model.load_state_dict(load(path))
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{path}: does not fit {architecture}: {error}") from error
     model.eval()
-    return model, {"classes": classes, "shape": shape, "architecture": architecture}
+    return model, {
+        "classes": classes,
+        "shape": shape,
+        "architecture": architecture,
+        "settings": settings,
+        "transform": transform,
+    }

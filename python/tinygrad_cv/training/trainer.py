@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv import functional as F
 from tinygrad_cv.engine.grad_mode import no_grad
+from tinygrad_cv.engine.random import default_generator
+from tinygrad_cv.nn.utils import max_norm_
+from tinygrad_cv.optim.lr_scheduler import ReduceLROnPlateau
 from tinygrad_cv.training.evaluation import Evaluation, evaluate, hits
 from tinygrad_cv.training.history import Epoch, History
+from tinygrad_cv.training.state import Progress, restore, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tinygrad_cv.data import DataLoader
     from tinygrad_cv.engine.tensor import Tensor
@@ -36,6 +41,13 @@ class Callback:
     def on_fit_end(self, trainer: Trainer) -> None:
         """After the last epoch, or when the run was interrupted or failed."""
 
+    def state_dict(self) -> dict[str, Any]:
+        """What the callback must know to go on in a resumed run: numbers, texts and arrays."""
+        return {}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+
 
 class Trainer:
     """Fits a model to batches of (images, labels).
@@ -47,8 +59,18 @@ class Trainer:
         Of the model's parameters.
     loss : callable
         ``loss(scores, labels)``, a mean over the batch.
-    schedule : LRScheduler, optional
-        Of the optimizer's learning rate; takes a step after each epoch.
+    schedule : LRScheduler or ReduceLROnPlateau, optional
+        Of the optimizer's learning rate. A plateau is looked for in the validation loss, or in its
+        accuracy where the mode is "max".
+    schedule_unit : {"epoch", "step"}
+        When the schedule takes a step: after each epoch, or after each update.
+    regularizer : callable, optional
+        ``regularizer(model)``, a penalty that is added to the loss that is learned from, such as
+        `nn.regularizers.L2`. What is recorded is the loss without it, so that training and validation
+        can be compared.
+    max_norm : float, optional
+        After each update no unit's incoming weights are longer than this; see
+        `nn.utils.max_norm_`.
     callbacks : sequence of Callback
 
     Attributes
@@ -59,6 +81,15 @@ class Trainer:
         How many epochs `fit` was asked for; how many steps were taken.
     interrupted : bool
         Whether Ctrl-C ended the last `fit`.
+    last_loss, last_penalty : float
+        Of the newest step: the data's loss, and what the regularizer added to it.
+    progress : Progress
+        What the epoch at hand has brought so far.
+
+    Raises
+    ------
+    ValueError
+        Another unit, or a plateau that is to be looked for after each update.
 
     Examples
     --------
@@ -76,19 +107,60 @@ class Trainer:
         model: Module,
         optimizer: Optimizer,
         loss: Callable[..., Tensor] = F.cross_entropy,
-        schedule: LRScheduler | None = None,
+        schedule: LRScheduler | ReduceLROnPlateau | None = None,
         *,
+        schedule_unit: str = "epoch",
+        regularizer: Callable[[Module], Tensor] | None = None,
+        max_norm: float | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
+        if schedule_unit not in ("epoch", "step"):
+            raise ValueError(
+                f"Trainer: schedule_unit must be 'epoch' or 'step', got {schedule_unit!r}"
+            )
+        if schedule_unit == "step" and isinstance(schedule, ReduceLROnPlateau):
+            raise ValueError(
+                "Trainer: a plateau is seen in the validation, which is measured once an epoch; "
+                "schedule_unit must be 'epoch'"
+            )
+        if max_norm is not None and not max_norm > 0:
+            raise ValueError(f"Trainer: max_norm must be above 0, got {max_norm}")
         self.model = model
         self.optimizer = optimizer
         self.loss = loss
         self.schedule = schedule
+        self.schedule_unit = schedule_unit
+        self.regularizer = regularizer
+        self.max_norm = max_norm
         self.callbacks = list(callbacks)
         self.history = History()
         self.epochs = 0
         self.steps = 0
         self.interrupted = False
+        self.last_loss = self.last_penalty = 0.0
+        self.progress = Progress()
+        self.loader_state: dict[str, Any] | None = None  # as the epoch at hand began
+        self.resumed: dict[str, Any] | None = None  # random state to be taken up by the next epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the run depends on, as nested dicts of numbers, texts and arrays.
+
+        Model, optimizer, schedule, history, callbacks, position in the epoch, and the state of the
+        default generator, of the generators that layers have, and of the training data's loader.
+        """
+        return state_of(self)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from there: the next `fit` gives the bits that the unbroken run would have given.
+
+        The trainer must have been made as that one was, and `fit` get the same data.
+
+        Raises
+        ------
+        ValueError
+            A model, optimizer or schedule of another kind or shape; nothing was changed then.
+        """
+        restore(self, state_dict)
 
     def fit(self, train: DataLoader, validation: Iterable[Any], epochs: int) -> History:
         """Train for so many more epochs; Ctrl-C ends the run after the step at hand.
@@ -128,9 +200,7 @@ class Trainer:
         return self.history
 
     def _epoch(self, train: Iterable[Any], validation: Iterable[Any]) -> None:
-        start = time.perf_counter()
         learned = self._learn(train)
-        seconds = time.perf_counter() - start
         measured = evaluate(self.model, validation, self.loss)
         epoch = Epoch(
             len(self.history) + 1,
@@ -139,25 +209,57 @@ class Trainer:
             measured.loss,
             measured.accuracy,
             self.optimizer.param_groups[0]["lr"],
-            seconds,
-            learned.count / seconds,
+            self.progress.seconds,
+            learned.count / self.progress.seconds,
+            self.progress.penalty / learned.count,
         )
         self.history.append(epoch)
-        if self.schedule is not None:
-            self.schedule.step()
+        self.progress = Progress()
+        self.loader_state = train.state_dict() if hasattr(train, "state_dict") else None
+        if self.schedule_unit == "epoch":
+            self._move_schedule(measured)
         self._tell("on_epoch_end", epoch)
+
+    def _move_schedule(self, measured: Evaluation | None = None) -> None:
+        schedule = self.schedule
+        if isinstance(schedule, ReduceLROnPlateau):
+            assert measured is not None
+            schedule.step(measured.loss if schedule.mode == "min" else measured.accuracy)
+        elif schedule is not None:
+            schedule.step()
 
     def _learn(self, train: Iterable[Any]) -> Evaluation:
         """One pass over the training data; its loss and accuracy as they were on the way."""
         self.model.train()
-        total, right, count = 0.0, 0, 0
-        for images, labels in train:
+        progress = self.progress
+        batches = self._batches(train)
+        start = time.perf_counter() - progress.seconds
+        for images, labels in batches:
             scores, loss = self._step(images, labels)
-            total += loss * len(labels)
-            right += hits(scores, labels)
-            count += len(labels)
+            progress.batches += 1
+            progress.count += len(labels)
+            progress.loss += loss * len(labels)
+            progress.penalty += self.last_penalty * len(labels)
+            progress.right += hits(scores, labels)
+            progress.seconds = time.perf_counter() - start
             self._tell("on_batch_end", len(labels))
-        return Evaluation(total / count, right / count, count)
+        return Evaluation(
+            progress.loss / progress.count, progress.right / progress.count, progress.count
+        )
+
+    def _batches(self, train: Any) -> Iterator[Any]:
+        """The batches of an epoch; where it was begun before, those that are left."""
+        resumed, self.resumed = self.resumed, None
+        if not hasattr(train, "epoch"):
+            batches = itertools.islice(train, self.progress.batches, None)
+        else:
+            if resumed is not None and resumed["loader"] is not None:
+                train.load_state_dict(resumed["loader"])
+            self.loader_state = train.state_dict()
+            batches = train.epoch(self.progress.batches)
+        if resumed is not None:
+            default_generator.set_state(resumed["default"])  # after the epoch's order was drawn
+        return batches
 
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, float]:
         scores = self.model(images)
@@ -168,9 +270,18 @@ class Trainer:
                 f"fit: the loss is {value} at step {self.steps}; "
                 f"{first_bad_layer(self.model, images)}"
             )
+        self.last_loss, self.last_penalty = value, 0.0
+        if self.regularizer is not None:
+            penalty = self.regularizer(self.model)
+            self.last_penalty = penalty.item()
+            loss = loss + penalty
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        if self.max_norm is not None:
+            max_norm_(self.model, self.max_norm)
+        if self.schedule_unit == "step":
+            self._move_schedule()
         self.steps += 1
         return scores, value
 

@@ -56,3 +56,10 @@ def test_a_write_is_seen_by_backward():
 def test_the_limit_must_be_positive():
     with pytest.raises(ValueError, match=r"c must be above 0, got 0"):
         nn.utils.max_norm_(nn.Linear(1, 1), 0.0)
+
+
+def test_filters_of_rows_are_limited_too():
+    layer = nn.Conv1d(2, 3, 4, generator=tg.Generator(0))
+    nn.init.ones_(layer.weight)  # each filter of length sqrt(8)
+    weight = nn.utils.max_norm_(layer, 1.0).weight.numpy()
+    np.testing.assert_allclose(weight, 1 / np.sqrt(8), rtol=1e-6)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from tinygrad_cv.engine import memory
-from tinygrad_cv.nn.conv import Conv2d
+from tinygrad_cv.nn.conv import Conv1d, Conv2d
 from tinygrad_cv.nn.linear import Linear
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def max_norm_(module: M, c: float = 3.0) -> M:
     if not c > 0:
         raise ValueError(f"max_norm_: c must be above 0, got {c}")
     for part in module.modules():
-        if isinstance(part, (Linear, Conv2d)):
+        if isinstance(part, (Linear, Conv1d, Conv2d)):
             _limit_rows(part.weight, c)
     return module
 

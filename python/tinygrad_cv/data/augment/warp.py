@@ -1,0 +1,119 @@
+"""Images read at places between their pixels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def warp(
+    images: NDArray[Any], rows: NDArray[Any], columns: NDArray[Any], fill: float = 0.0
+) -> NDArray[Any]:
+    """Read each image at real-valued places, between four pixels (bilinear).
+
+    Parameters
+    ----------
+    images : ndarray, floats, shape (N, C, H, W)
+    rows, columns : ndarray, shape (N, H', W')
+        Where each pixel of the result comes from; 0 is the middle of the first pixel.
+    fill : float
+        What lies around the image.
+
+    Returns
+    -------
+    ndarray, shape (N, C, H', W'), dtype of images
+    """
+    count, channels, height, width = images.shape
+    framed = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=fill)
+    top, down = _between(rows, height)
+    left, right = _between(columns, width)
+    down, right = (part.astype(images.dtype)[:, None] for part in (down, right))
+    planes = np.arange(count * channels).reshape(count, channels, 1, 1) * (height + 2)
+    corner = (planes + top[:, None]) * (width + 2) + left[:, None]
+    flat = framed.reshape(-1)
+
+    def row(start: NDArray[np.int64]) -> NDArray[Any]:
+        near = flat.take(start)
+        near += (flat.take(start + 1) - near) * right
+        return near
+
+    out = row(corner)
+    out += (row(corner + width + 2) - out) * down
+    return out
+
+
+def _between(place: NDArray[Any], size: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """The framed pixel before each place, and how far it lies behind that, in [0, 1]."""
+    place = np.clip(place, -1, size)
+    before = np.minimum(np.floor(place), size - 1)
+    return before.astype(np.int64) + 1, place - before
+
+
+def affine_places(
+    shape: tuple[int, int],
+    degrees: ArrayLike = 0.0,
+    translate: ArrayLike = 0.0,
+    scale: ArrayLike = 1.0,
+    shear: ArrayLike = 0.0,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Where the pixels of images of that shape come from when they are moved about the centre.
+
+    Parameters
+    ----------
+    shape : (H, W)
+    degrees : array, shape (N,)
+        Counter-clockwise turn.
+    translate : array, shape (N, 2)
+        Pixels to the right and down.
+    scale : array, shape (N,)
+    shear : array, shape (N, 2)
+        Degrees along x and along y.
+
+    Returns
+    -------
+    rows, columns : ndarray, float32, shape (N, H, W)
+
+    Notes
+    -----
+    out = T R(degrees) Shear scale, as torchvision's ``affine``; what is computed is its inverse.
+    """
+    turn, size = np.radians(np.atleast_1d(degrees)), np.atleast_1d(scale)
+    x_shear, y_shear = np.radians(np.broadcast_to(shear, (len(turn), 2))).T
+    move = np.broadcast_to(translate, (len(turn), 2))
+    cos, sin = np.cos(turn), np.sin(turn)
+    rotate = np.array([[cos, sin], [-sin, cos]])  # rows run downwards
+    one = np.ones_like(turn)
+    slant = np.array([[one, np.tan(x_shear)], [np.tan(y_shear), one]])
+    forward = np.einsum("ijn,jkn->nik", rotate, slant) * np.reshape(size, (-1, 1, 1))
+    back = np.linalg.inv(forward)
+    height, width = shape
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
+    dx = (x - middle_x)[None] - move[:, 0, None, None]
+    dy = (y - middle_y)[None] - move[:, 1, None, None]
+    a, b, c, d = (back[:, i, j, None, None] for i in (0, 1) for j in (0, 1))
+    columns, rows = a * dx + b * dy + middle_x, c * dx + d * dy + middle_y
+    return rows.astype(np.float32), columns.astype(np.float32)
+
+
+def smooth_field(coarse: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """Values on a coarse grid (N, h, w) spread linearly over an image (N, H, W).
+
+    Examples
+    --------
+    >>> smooth_field(np.array([[[0.0, 2.0]]]), (1, 3)).tolist()
+    [[[0.0, 1.0, 2.0]]]
+    """
+    down, across = (_spread(n, size) for n, size in zip(coarse.shape[1:], shape, strict=True))
+    field: NDArray[Any] = down @ coarse @ across.T
+    return field
+
+
+def _spread(count: int, size: int) -> NDArray[Any]:
+    """The matrix (size, count) that interpolates linearly between `count` equidistant values."""
+    place = np.linspace(0, count - 1, size)[:, None]
+    return np.maximum(0, 1 - np.abs(place - np.arange(count)))
