@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "nn": {"functional", "engine"},
     "optim": {"engine", "backends"},
     "models": {"nn", "functional", "engine"},
-    "data": {"engine", "files", "optional"},
+    "data": {"engine", "files", "optional", "_core"},
     "utils": {"data", "engine"},
     "testing": {"functional", "engine", "linalg", "optional"},
     "neighbors": {"backends", "optional"},

@@ -28,6 +28,7 @@ void bind_norm(py::module_& m);
 void bind_loss(py::module_& m);
 void bind_optim(py::module_& m);
 void bind_nearest(py::module_& m);
+void bind_warp(py::module_& m);
 
 template <class T>
 constexpr const char* type_name = "?";

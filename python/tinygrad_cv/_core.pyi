@@ -270,5 +270,12 @@ def use_shortcuts(mode: bool) -> bool:
     
     Switches them on or off, in all threads; gives what was before.
     """
+def warp_bilinear(x: typing.Any, rows: typing.Any, columns: typing.Any, fill: typing.SupportsFloat | typing.SupportsIndex) -> typing.Any:
+    """
+    warp_bilinear(x, rows, columns, fill) -> numpy.ndarray
+    
+    Images x (N, C, H, W) read at rows and columns (N, P, Q), all dense and of one type,
+    float32 or float64: (N, C, P, Q). Around an image there is fill.
+    """
 __version__: str = '0.1.0'
 compiler: str = 'gcc 12.2.0'

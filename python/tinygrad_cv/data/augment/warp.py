@@ -1,4 +1,7 @@
-"""Images read at places between their pixels."""
+"""Images read at places between their pixels.
+
+The kernel is called directly: images of a data set are NumPy arrays, whichever room computes.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv import _core
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-
-# Pixels that are worked on at once: arrays below 128 KB come from the allocator's own memory, larger
-# ones page by page from the operating system, which took as long as the arithmetic.
-CHUNK = 8_000
 
 
 def warp(
@@ -32,46 +32,14 @@ def warp(
     -------
     ndarray, shape (N, C, H', W'), dtype of images
     """
-    out = np.empty((*images.shape[:2], *rows.shape[1:]), images.dtype)
-    step = max(1, CHUNK // max(1, rows[0].size)) if len(images) else 1
-    for start in range(0, len(images), step):
-        part = slice(start, start + step)
-        out[part] = _warped(images[part], rows[part], columns[part], fill)
-    return out
-
-
-def _warped(
-    images: NDArray[Any], rows: NDArray[Any], columns: NDArray[Any], fill: float
-) -> NDArray[Any]:
-    count, channels, height, width = images.shape
     kind = images.dtype
-    framed = np.full((channels, count, height + 2, width + 2), fill, kind)
-    framed[:, :, 1:-1, 1:-1] = images.transpose(1, 0, 2, 3)
-    top, down = _between(rows.astype(kind, copy=False), height)
-    left, right = _between(columns.astype(kind, copy=False), width)
-    corner = top * (width + 2)
-    corner += left
-    corner += (np.arange(count) * ((height + 2) * (width + 2)))[:, None, None]
-    corners = corner, corner + 1, corner + (width + 2), corner + (width + 3)
-    out = np.empty((channels, *rows.shape), kind)
-    for plane, pixels in zip(out, framed.reshape(channels, -1), strict=True):
-        above, after, below, last = (pixels.take(index) for index in corners)
-        for near, far, share in ((above, after, right), (below, last, right), (above, below, down)):
-            far -= near
-            far *= share
-            near += far
-        plane[...] = above
-    return out.transpose(1, 0, 2, 3)
-
-
-def _between(place: NDArray[Any], size: int) -> tuple[NDArray[np.intp], NDArray[Any]]:
-    """The framed pixel before each place, and how far it lies behind that, in [0, 1]."""
-    framed = np.clip(place, -1, size)
-    framed += 1
-    before = framed.astype(np.intp)  # of numbers from 0 on: their floor
-    np.minimum(before, size, out=before)
-    framed -= before
-    return before, framed
+    warped: NDArray[Any] = _core.warp_bilinear(
+        np.ascontiguousarray(images),
+        np.ascontiguousarray(rows, kind),
+        np.ascontiguousarray(columns, kind),
+        fill,
+    )
+    return warped
 
 
 def affine_places(

@@ -1,0 +1,60 @@
+"""Reading between pixels, against a loop over places."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinygrad_cv import _core
+from tinygrad_cv.data.augment.warp import warp
+
+
+def slow(images, rows, columns, fill):
+    """Each place by its four pixels."""
+    count, channels, height, width = images.shape
+    out = np.empty((count, channels, *rows.shape[1:]))
+    for n, p, q in np.ndindex(rows.shape):
+        r, s = float(rows[n, p, q]), float(columns[n, p, q])
+        for c in range(channels):
+            total = 0.0
+            for i in (math.floor(r), math.floor(r) + 1):
+                for j in (math.floor(s), math.floor(s) + 1):
+                    inside = 0 <= i < height and 0 <= j < width
+                    value = images[n, c, i, j] if inside else fill
+                    total += (1 - abs(r - i)) * (1 - abs(s - j)) * value
+            out[n, c, p, q] = total
+    return out
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float32, 1e-5), (np.float64, 1e-12)])
+@given(
+    shape=st.tuples(st.integers(0, 2), st.integers(1, 3), st.integers(1, 5), st.integers(1, 5)),
+    places=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    seed=st.integers(0, 999),
+)
+def test_every_place_is_read_between_its_four_pixels(dtype, rtol, shape, places, seed):
+    rng = np.random.default_rng(seed)
+    images = rng.random(shape).astype(dtype)
+    spots = [rng.uniform(-3, 8, (shape[0], *places)).astype(dtype) for _ in range(2)]
+    spots[0][:, 0] = np.round(spots[0][:, 0])  # on pixels, and on the frame
+    got = warp(images, *spots, 0.25)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, slow(images, *spots, 0.25), rtol=rtol, atol=rtol)
+
+
+def test_what_is_no_place_reads_what_lies_around():
+    places = np.array([[[np.nan, np.inf, -np.inf, 1e30]]], np.float32)
+    out = warp(np.ones((1, 1, 3, 3), np.float32), places, np.zeros_like(places), 7.0)
+    assert out.tolist() == [[[[7, 7, 7, 7]]]]
+
+
+def test_other_shapes_and_types_are_refused():
+    x, places = np.zeros((2, 1, 3, 3), np.float32), np.zeros((2, 3, 3), np.float32)
+    with pytest.raises(ValueError, match="one shape, with a first side of 2 as x"):
+        _core.warp_bilinear(x, places, places[:1].copy(), 0.0)
+    with pytest.raises(TypeError, match="rows must be a float32 array"):
+        _core.warp_bilinear(x, places.astype(np.float64), places, 0.0)
