@@ -270,7 +270,7 @@ def use_shortcuts(mode: bool) -> bool:
     
     Switches them on or off, in all threads; gives what was before.
     """
-def warp_bilinear(x: typing.Any, rows: typing.Any, columns: typing.Any, fill: typing.SupportsFloat | typing.SupportsIndex) -> typing.Any:
+def warp_bilinear(x: typing.Any, rows: typing.Any, columns: typing.Any, fill: typing.SupportsFloat | typing.SupportsIndex) -> numpy.ndarray:
     """
     warp_bilinear(x, rows, columns, fill) -> numpy.ndarray
     
