@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygrad_cv.engine.gate import Gate, UnaryGate, ViewGate
+from tinygrad_cv.engine.gate import Gate, UnaryGate, ViewGate, zero_dim
 from tinygrad_cv.engine.masking import below_mask
 from tinygrad_cv.gates.broadcast import unbroadcast
 
@@ -188,6 +188,7 @@ def places(index, shape):
 def add_at(places, values, shape):
     """Zeros of `shape` with the values added at their places, in order, summed as float64."""
     size = int(np.prod(shape, dtype=np.int64))
+    values = zero_dim(values)
     places = np.asarray(places, like=values)
     if values.dtype.kind == "f":
         sums = np.bincount(places.reshape(-1), weights=values.reshape(-1), minlength=size)
