@@ -79,7 +79,7 @@ class Contestant:
     """One library's network, optimizer and batches: calling it runs one training step."""
 
     def __init__(self, library: Any, model: Any, optimizer: str, batches: list[Any]) -> None:
-        self.library = library
+        self.package = library
         self.model = model
         self.optimizer = OPTIMIZERS[optimizer](library.optim, list(model.parameters()))
         self.batches = batches
@@ -88,7 +88,7 @@ class Contestant:
     def __call__(self) -> float:
         x, y = self.batches[self.steps % len(self.batches)]
         self.steps += 1
-        loss = self.library.nn.functional.cross_entropy(self.model(x), y)
+        loss = self.package.nn.functional.cross_entropy(self.model(x), y)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -20,7 +20,7 @@ class Use(NamedTuple):
     shared: int  # bytes of static shared memory
 
 
-def library() -> ctypes.CDLL | None:
+def compiler() -> ctypes.CDLL | None:
     """libnvrtc, from the wheel or the system; None where there is none."""
     wheel = Path(sysconfig.get_path("purelib")) / "nvidia"
     for name in [*map(str, sorted(wheel.glob("*/lib/libnvrtc.so.*"))), "libnvrtc.so"]:

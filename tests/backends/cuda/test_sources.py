@@ -59,7 +59,7 @@ def test_parameters_are_read_from_the_source():
 
 @pytest.fixture(scope="module")
 def compiler():
-    found = nvrtc.library()
+    found = nvrtc.compiler()
     if found is None:
         pytest.skip('libnvrtc is not installed: pip install "tinygrad-cv[test-cuda]"')
     return found
