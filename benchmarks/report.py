@@ -17,20 +17,19 @@ from _tables import TABLES, Record, both_layouts, where
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "RESULTS.md"]
+README, ALL = ROOT / "README.md", ROOT / "benchmarks" / "RESULTS.md"
 CHARTS = ROOT / "docs" / "img"
 BEGIN, END = "<!-- {}: written by benchmarks/report.py -->", "<!-- end of {} -->"
 
 
-def latest() -> dict[str, Record]:
-    """The newest record of each family."""
-    found: dict[str, Record] = {}
-    for path in sorted(RESULTS.glob("*.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        kept = found.get(record["family"])
-        if kept is None or record["date"] >= kept["date"]:
-            found[record["family"]] = record
-    return found
+def newest() -> dict[str, list[Record]]:
+    """Of each family the newest record of every machine and instruction set, newest first."""
+    found: dict[str, dict[tuple[str, str], Record]] = {}
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in RESULTS.glob("*.json")]
+    for record in sorted(records, key=lambda record: record["date"], reverse=True):
+        machine = record["machine"]["cpu"], record["machine"]["isa"]
+        found.setdefault(record["family"], {}).setdefault(machine, record)
+    return {family: list(machines.values()) for family, machines in found.items()}
 
 
 def conv_chart(record: Record, theme: str) -> str:
@@ -60,24 +59,32 @@ def _footer(record: Record) -> str:
 DRAWN = {"conv2d": ("conv", conv_chart), "train": ("train", train_chart)}
 
 
-def filled(text: str, records: dict[str, Record]) -> str:
+def filled(text: str, records: dict[str, list[Record]]) -> str:
     """A page with the tables between its markers written anew."""
     for family, table in TABLES.items():
         begin, end = BEGIN.format(family), END.format(family)
         if family in records and begin in text:
             head, rest = text.split(begin, 1)
             tail = rest.split(end, 1)[1]
-            text = head + "\n".join([begin, *table(records[family]), end]) + tail
+            lines = [line for record in records[family] for line in ("", *table(record))]
+            text = head + "\n".join([begin, *lines[1:], end]) + tail
     return text
 
 
-def outputs(records: dict[str, Record]) -> dict[Path, str]:
-    """What each written file should hold."""
-    files = {page: filled(page.read_text(encoding="utf-8"), records) for page in PAGES}
+def outputs(records: dict[str, list[Record]]) -> dict[Path, str]:
+    """What each written file should hold: RESULTS.md all, the README speeds of one machine."""
+    first = {
+        family: machines if family == "accuracy" else machines[:1]
+        for family, machines in records.items()
+    }
+    files = {
+        page: filled(page.read_text(encoding="utf-8"), shown)
+        for page, shown in ((README, first), (ALL, records))
+    }
     for family, (name, chart) in DRAWN.items():
         if family in records:
             for theme in _chart.THEMES:
-                files[CHARTS / f"{name}-{theme}.svg"] = chart(records[family], theme)
+                files[CHARTS / f"{name}-{theme}.svg"] = chart(records[family][0], theme)
     return files
 
 
@@ -88,10 +95,10 @@ def main() -> None:
     arguments.add_argument("--write", action="store_true", help="write the pages and the charts")
     arguments.add_argument("--check", action="store_true", help="exit with 1 if they are stale")
     options = arguments.parse_args()
-    records = latest()
+    records = newest()
     if not (options.write or options.check):
-        for family, record in records.items():
-            if family in TABLES:
+        for family in TABLES:
+            for record in records.get(family, []):
                 print("\n".join(TABLES[family](record)), end="\n\n")
         return
     stale = []

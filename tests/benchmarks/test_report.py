@@ -22,7 +22,7 @@ def report(monkeypatch):
 
 
 def test_pages_and_charts_are_up_to_date(report):
-    for path, text in report.outputs(report.latest()).items():
+    for path, text in report.outputs(report.newest()).items():
         assert path.read_text(encoding="utf-8") == text, f"run benchmarks/report.py: {path.name}"
 
 
@@ -94,11 +94,52 @@ def test_a_training_run_shows_both_sides_and_their_ratio(report, record):
 def test_a_page_keeps_what_stands_around_a_table(report, record):
     begin, end = report.BEGIN.format("conv2d"), report.END.format("conv2d")
     page = f"before\n{begin}\nold\n{end}\nafter\n"
-    filled = report.filled(page, {"conv2d": record})
+    filled = report.filled(page, {"conv2d": [record]})
     assert filled.startswith("before\n")
     assert filled.endswith("after\n")
     assert "old" not in filled
     assert "| small |" in filled
+
+
+def test_the_newest_record_of_every_machine_is_shown(report, record, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    other = {"cpu": "another", "isa": "avx2"}
+    for name, change in {
+        "a": {"date": "2026-01-30T12:00:00Z", "commit": "older"},
+        "b": {},
+        "c": {"date": "2026-01-29T12:00:00Z", "machine": other},
+    }.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps({**record, **change}))
+    found = report.newest()["conv2d"]
+    assert [r["commit"] for r in found] == ["abc1234", "abc1234"]
+    assert [r["machine"]["cpu"] for r in found] == ["a <fast> one", "another"]
+    begin, end = report.BEGIN.format("conv2d"), report.END.format("conv2d")
+    page = report.filled(f"{begin}\n{end}", {"conv2d": found})
+    assert page.index("a <fast> one") < page.index("another")
+
+
+@pytest.fixture
+def accuracy(report):
+    return importlib.import_module("accuracy")
+
+
+def test_a_training_run_is_read_from_what_it_prints(accuracy):
+    printed = (
+        "epoch 1/2  train loss 0.5  4.5 s, 10 images/s\n"
+        "epoch 2/2  train loss 0.4  5.25 s, 9 images/s\n"
+        "test accuracy 98.45 % (2,000 images)\n"
+    )
+    row = accuracy.row_of("lenet-digits", 3, printed)
+    assert (row["accuracy"], row["images"], row["training_s"]) == (98.45, 2000, 9.75)
+    with pytest.raises(SystemExit, match="printed no test accuracy"):
+        accuracy.row_of("lenet-digits", 3, printed.splitlines()[0])
+
+
+def test_the_row_of_a_finished_run_is_kept(accuracy, tmp_path, monkeypatch):
+    monkeypatch.setattr(accuracy, "run", lambda name, seed: {"name": name, "seed": seed})
+    first = accuracy.kept(tmp_path / "rows", "lenet-digits", 0)
+    monkeypatch.setattr(accuracy, "run", None)
+    assert accuracy.kept(tmp_path / "rows", "lenet-digits", 0) == first
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -28,7 +28,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${PYTHON:-python3}" -m venv "$work/venv"
 python=$work/venv/bin/python
-"$python" -m pip install -q "scikit-build-core>=1.0" "pybind11>=3.1,<3.2" ninja cmake "pytest>=9" hypothesis numpy
+"$python" -m pip install -q "scikit-build-core>=1.0" "pybind11>=3.1,<3.2" ninja cmake "pytest>=9" pytest-xdist hypothesis numpy
 unset SKBUILD_CMAKE_DEFINE # the builds below have their own
 library() { "${CC:-gcc}" -print-file-name="$1"; }
 for kind in "${kinds[@]}"; do
