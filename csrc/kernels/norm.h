@@ -1,22 +1,18 @@
 // Normalisation of the channels of x (N, C, L), n images and l positions:
-//   batch norm, forward:  m[c] = mean of x[:, c], v[c] = mean of (x[:, c] -
-//   m[c])^2,
-//                         r[c] = 1 / sqrt(v[c] + eps), y = act((x - m) (r w) +
-//                         b)
-//   backward:  g = gy where y > 0 or NaN (with relu; y is computed again), else
-//   gy;
+//   batch norm, forward:  m[c] = mean of x[:, c], v[c] = mean of (x[:, c] - m[c])^2,
+//                         r[c] = 1 / sqrt(v[c] + eps), y = act((x - m) (r w) + b)
+//   backward:  g = gy where y > 0 or NaN (with relu; y is computed again), else gy;
 //              gb = sum of g, gw = r sum of g (x - m), over N and L;
 //              gx = w r (g - gb / (N L) - (x - m) r gw / (N L))
 //   affine:    y = act(x s[c] + t[c])
 // Dense arrays; no overlap. w and b may be null (1 and 0). N L >= 1.
-//   Means are taken first and deviations after them: no cancellation, however
-//   large the mean; sums of some thousand elements are added in double.
-//   Channels are independent: equal bits for any thread count. A channel of all
-//   images (256 KB for 64 images of 32 x 32) is read from memory once, into
-//   scratch in L2. In x its planes are C L elements apart, mostly a multiple of
-//   4 KB: they share a few sets of the caches and push one another out before
-//   the second pass. Where L2 is too small it is read twice: its statistics are
-//   merged from blocks of images.
+//   Means are taken first and deviations after them: no cancellation, however large the mean; sums of
+//   some thousand elements are added in double. Channels are independent: equal bits for any thread
+//   count.
+//   A channel of all images (256 KB for 64 images of 32 x 32) is read from memory once, into scratch
+//   in L2. In x its planes are C L elements apart, mostly a multiple of 4 KB: they share a few sets of
+//   the caches and push one another out before the second pass. Where L2 is too small it is read
+//   twice: its statistics are merged from blocks of images.
 #pragma once
 
 #include <stdint.h>
@@ -30,8 +26,7 @@ namespace tinygrad_cv {
 struct NormPlan {
     int64_t channels;       // of a job
     int64_t images;         // whose statistics are taken together
-    int64_t pitch;          // elements from channel to channel of scratch; 0: planes stay
-                            // where they are
+    int64_t pitch;          // elements from channel to channel of scratch; 0: planes read in place
     int64_t scratch_bytes;  // a thread; a multiple of 64
     int team;
     bool long_work;  // worth releasing the GIL
@@ -55,8 +50,7 @@ struct NormTable {
 TG_DECLARE_TABLE(NormTable, norm)
 
 #ifndef TG_ISA
-// element: bytes of a number. arrays: how many are read in more than one pass
-// (forward 1, backward 2).
+// element: bytes of a number. arrays: those read in more than one pass (forward 1, backward 2).
 NormPlan plan_norm(const ChannelShape& g, int64_t element, int arrays, const Machine& m) noexcept;
 #endif
 

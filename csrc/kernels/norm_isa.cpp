@@ -1,5 +1,4 @@
-// Normalisation of channels, compiled per instruction set. Contract:
-// kernels/norm.h.
+// Normalisation of channels, compiled per instruction set. Contract: kernels/norm.h.
 #include "kernels/norm.h"
 #include "kernels/sweep.h"
 
@@ -11,8 +10,7 @@ template <class T>
 TG_INLINE Vec<T> clipped(Vec<T> y, bool relu) {
     return relu ? (y < T(0) ? Vec<T>{} : y) : y;
 }
-// The forward value before relu: the same operations wherever it is computed,
-// so the same bits.
+// The forward value before relu: the same operations wherever it is computed, so the same bits.
 template <class T>
 TG_INLINE Vec<T> normalized(Vec<T> x, Vec<T> mean, Vec<T> scale, Vec<T> shift) {
     return fma(x - mean, scale, shift);
@@ -22,16 +20,15 @@ TG_INLINE Vec<T> let_through(Vec<T> gy, Vec<T> y, bool relu) {
     return relu ? (y <= T(0) ? Vec<T>{} : gy) : gy;
 }
 
-// The planes of a job's channels: that of image n and channel c, counted from
-// the job's first, begins at data[n * image + c * channel].
+// The planes of a job's channels: that of image n and channel c, counted from the job's first, begins
+// at data[n * image + c * channel].
 template <class T>
 struct Planes {
     const T* data;
     int64_t image, channel;
 };
 
-// Channels c0 .. c1 - 1 of x, copied into scratch one behind the other where
-// the plan says so.
+// Channels c0 .. c1 - 1 of x, copied into scratch one behind the other where the plan says so.
 template <class T>
 TG_INLINE Planes<T> planes_of(const ChannelShape& g, const NormPlan& plan, int64_t c0, int64_t c1,
                               const T* x, T* scratch) {
@@ -48,9 +45,8 @@ TG_INLINE Planes<T> planes_of(const ChannelShape& g, const NormPlan& plan, int64
     return {scratch, g.L, plan.pitch};
 }
 
-// K sums over channel c of images n0 .. n1 - 1: f(i, lanes, sums) adds elements
-// i .. i + lanes - 1 of `from`, lane by lane. Blocks of vectors are added in
-// double.
+// K sums over channel c of images n0 .. n1 - 1: f(i, lanes, sums) adds elements i .. i + lanes - 1 of
+// `from`, lane by lane. Blocks of vectors are added in double.
 template <class T, int K, class F>
 TG_INLINE void sum_channel(const ChannelShape& g, const Planes<T>& from, int64_t c, int64_t n0,
                            int64_t n1, double (&total)[K], const F& f) {
@@ -78,8 +74,7 @@ TG_INLINE void sum_channel(const ChannelShape& g, const Planes<T>& from, int64_t
         }
     }
 }
-// Sum of f(n) over all images, lanes over channels; sums of 64, then the sum of
-// those.
+// Sum of f(n) over all images, lanes over channels; sums of 64, then the sum of those.
 template <class T, class F>
 TG_INLINE Vec<T> sum_images(int64_t N, const F& f) {
     Vec<T> total = {};
@@ -103,8 +98,7 @@ TG_INLINE void for_channels(const ChannelShape& g, const NormPlan& plan, void* s
             f(c0, c0 + plan.channels < g.C ? c0 + plan.channels : g.C, reinterpret_cast<T*>(own));
         });
 }
-// f(n, c) for the planes of channels c0 .. c1 - 1; what was read last, and is
-// still in the cache, first.
+// f(n, c) for the planes of channels c0 .. c1 - 1; those read last, still in the cache, come first.
 template <class F>
 TG_INLINE void for_planes_back(const ChannelShape& g, int64_t c0, int64_t c1, const F& f) {
     for (int64_t n = g.N - 1; n >= 0; --n) {
@@ -142,10 +136,10 @@ void forward_features(const ChannelShape& g, int64_t c, int lanes, const T* x, c
     store_some(root + c, r, lanes);
 }
 
-// Mean of channel c, and the sum of squares about it. Both are taken of some
-// images at a time, while those are in the cache, and merged.
-//   After Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for
-//   Computing Sample Variances", 1979, eq. 2.1.
+// Mean of channel c, and the sum of squares about it. Both are taken of some images at a time, while
+// those are in the cache, and merged.
+//   After Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
+//   Variances", 1979.
 template <class T>
 TG_INLINE void moments(const ChannelShape& g, const NormPlan& plan, const Planes<T>& from,
                        int64_t c, double& mean, double& squares) {

@@ -44,9 +44,9 @@ int64_t count_windows(int64_t size, int64_t span, int64_t stride, int64_t paddin
     return (out - 1) * stride >= size + padding ? out - 1 : out;
 }
 
-// Whether lanes run along planes; sets what that takes. Larger planes fill vectors with their rows, and
-// a group of them would leave the first-level cache: 2x2 windows that touch gain up to 10 x 10, others
-// up to 16 x 16 (AVX-512), and strides without vectors along rows up to a share of L2.
+// Lets lanes run along small planes. Larger ones fill vectors with their rows, and a group of them
+// would leave the first-level cache: 2x2 windows that touch gain up to 10 x 10, others up to 16 x 16
+// (AVX-512), and strides without vectors along rows up to a share of L2.
 void by_planes(PoolPlan& plan, const Pool2dShape& g, int64_t element) {
     const int64_t lanes = kLine / element, in = g.H * g.W, out = g.P * g.Q;
     const bool touching = g.kh == 2 && g.kw == 2 && g.sh == 2 && g.sw == 2 && g.ph + g.pw == 0;
@@ -56,8 +56,9 @@ void by_planes(PoolPlan& plan, const Pool2dShape& g, int64_t element) {
     plan.scratch_bytes = (in + 2 * out) * kLine;  // elements, values or gradients, argmax
 }
 
-// Cuts the planes into bands, or groups, and jobs. rows: of the output. plane_work: elements that one plane
-// reads or writes, in floating point: a window may have more taps than its plane has elements.
+// Cuts the planes into bands or groups, and those into jobs. rows: of the output. plane_work: elements
+// that one plane reads or writes, in floating point: a window may have more taps than its plane has
+// elements.
 void cut(PoolPlan& plan, const Pool2dShape& g, int64_t element, int64_t rows, double plane_work,
          int threads) {
     const double unit = plan.pass == PoolPass::planes
