@@ -3,7 +3,7 @@
 
 #include "bindings/array.h"
 #include "bindings/channels.h"
-#include "runtime/threads.h"
+#include "runtime/pool.h"
 
 namespace tinygrad_cv {
 namespace {
@@ -44,9 +44,11 @@ py::tuple forward(py::handle x, py::handle weight, py::handle bias, double eps, 
     py::array y = new_array<T>(shape_of(x)), mean = new_array<T>({g.C});
     py::array variance = new_array<T>({g.C}), root = new_array<T>({g.C});
     T *to = output<T>(y), *m = output<T>(mean), *s = output<T>(variance), *r = output<T>(root);
-    const NormPlan plan = plan_norm(g, sizeof(T), num_threads());
-    without_gil(plan.long_work,
-                [&] { kernels<T>().forward(g, plan, v.data, w, b, T(eps), relu, to, m, s, r); });
+    const NormPlan plan = plan_norm(g, sizeof(T), 1, machine());
+    const Buffer<char> scratch = make_buffer<char>(plan.team * plan.scratch_bytes);
+    without_gil(plan.long_work, [&] {
+        kernels<T>().forward(g, plan, v.data, w, b, T(eps), relu, to, m, s, r, scratch.get());
+    });
     return py::make_tuple(y, mean, variance, root);
 }
 
@@ -67,9 +69,11 @@ py::tuple backward(py::handle grad, py::handle x, py::handle weight, py::handle 
     if (!m || !r) throw py::type_error("batch_norm_backward: mean and root must be arrays");
     py::array gx = new_array<T>(shape_of(x)), gw = new_array<T>({g.C}), gb = new_array<T>({g.C});
     T *to = output<T>(gx), *to_w = output<T>(gw), *to_b = output<T>(gb);
-    const NormPlan plan = plan_norm(g, sizeof(T), num_threads());
+    const NormPlan plan = plan_norm(g, sizeof(T), 2, machine());
+    const Buffer<char> scratch = make_buffer<char>(plan.team * plan.scratch_bytes);
     without_gil(plan.long_work, [&] {
-        kernels<T>().backward(g, plan, gy.data, v.data, w, b, m, r, relu, to, to_w, to_b);
+        kernels<T>().backward(g, plan, gy.data, v.data, w, b, m, r, relu, to, to_w, to_b,
+                              scratch.get());
     });
     return py::make_tuple(gx, gw, gb);
 }
@@ -83,7 +87,7 @@ py::array affine(py::handle x, py::handle scale, py::handle shift, bool relu) {
     if (!s || !t) throw py::type_error("channel_affine: scale and shift must be arrays");
     py::array y = new_array<T>(shape_of(x));
     T* to = output<T>(y);
-    const NormPlan plan = plan_norm(g, sizeof(T), num_threads());
+    const NormPlan plan = plan_norm(g, sizeof(T), 0, machine());
     without_gil(plan.long_work, [&] { kernels<T>().affine(g, plan, v.data, s, t, relu, to); });
     return y;
 }
@@ -98,8 +102,10 @@ void bind_norm(py::module_& m) {
                                        : forward<float>(x, weight, bias, eps, relu);
         },
         py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("eps"), py::arg("relu") = false,
-        "batch_norm(x, weight, bias, eps, relu=False) -> tuple of 4 numpy.ndarray\n\n"
-        "y = act((x - mean) root weight + bias); mean, variance and root = 1 / sqrt(variance + eps)"
+        "batch_norm(x, weight, bias, eps, relu=False) -> tuple of 4 "
+        "numpy.ndarray\n\n"
+        "y = act((x - mean) root weight + bias); mean, variance and root = 1 / "
+        "sqrt(variance + eps)"
         "\nof each channel.");
     m.def(
         "batch_norm_backward",
@@ -111,7 +117,8 @@ void bind_norm(py::module_& m) {
         },
         py::arg("grad"), py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("mean"),
         py::arg("root"), py::arg("relu") = false,
-        "batch_norm_backward(grad, x, weight, bias, mean, root, relu=False) -> tuple of 3 "
+        "batch_norm_backward(grad, x, weight, bias, mean, root, relu=False) -> "
+        "tuple of 3 "
         "numpy.ndarray\n\nThe gradients of x, weight and bias.");
     m.def(
         "channel_affine",

@@ -6,32 +6,40 @@
 //              gx = w r (g - gb / (N L) - (x - m) r gw / (N L))
 //   affine:    y = act(x s[c] + t[c])
 // Dense arrays; no overlap. w and b may be null (1 and 0). N L >= 1.
-//   Means are taken first and deviations after them (two passes): no cancellation, however large the
-//   mean; sums of planes are added in double. A channel of all images stays in the cache from pass to
-//   pass (256 KB for 64 images of 32 x 32), so memory is read once (backward: x and gy once each).
-//   Channels are independent: equal bits for any thread count.
+//   Means are taken first and deviations after them: no cancellation, however large the mean; sums of
+//   some thousand elements are added in double. Channels are independent: equal bits for any thread
+//   count.
+//   A channel of all images (256 KB for 64 images of 32 x 32) is read from memory once, into scratch
+//   in L2. In x its planes are C L elements apart, mostly a multiple of 4 KB: they share a few sets of
+//   the caches and push one another out before the second pass. Where L2 is too small it is read
+//   twice: its statistics are merged from blocks of images.
 #pragma once
 
 #include <stdint.h>
 
 #include "kernels/channel.h"
+#include "runtime/threads.h"
 #include "simd/dispatch.h"
 
 namespace tinygrad_cv {
 
 struct NormPlan {
-    int64_t channels;  // of a job
+    int64_t channels;       // of a job
+    int64_t images;         // whose statistics are taken together
+    int64_t pitch;          // elements from channel to channel of scratch; 0: planes read in place
+    int64_t scratch_bytes;  // a thread; a multiple of 64
     int team;
     bool long_work;  // worth releasing the GIL
 };
 
+// scratch: team * scratch_bytes, aligned to 64.
 template <class T>
 struct NormKernels {
     void (*forward)(const ChannelShape&, const NormPlan&, const T* x, const T* w, const T* b, T eps,
-                    bool relu, T* y, T* mean, T* variance, T* root) noexcept;
+                    bool relu, T* y, T* mean, T* variance, T* root, void* scratch) noexcept;
     void (*backward)(const ChannelShape&, const NormPlan&, const T* gy, const T* x, const T* w,
-                     const T* b, const T* mean, const T* root, bool relu, T* gx, T* gw,
-                     T* gb) noexcept;
+                     const T* b, const T* mean, const T* root, bool relu, T* gx, T* gw, T* gb,
+                     void* scratch) noexcept;
     void (*affine)(const ChannelShape&, const NormPlan&, const T* x, const T* scale, const T* shift,
                    bool relu, T* y) noexcept;
 };
@@ -42,7 +50,8 @@ struct NormTable {
 TG_DECLARE_TABLE(NormTable, norm)
 
 #ifndef TG_ISA
-NormPlan plan_norm(const ChannelShape& g, int64_t element, int threads) noexcept;
+// element: bytes of a number. arrays: those read in more than one pass (forward 1, backward 2).
+NormPlan plan_norm(const ChannelShape& g, int64_t element, int arrays, const Machine& m) noexcept;
 #endif
 
 }  // namespace tinygrad_cv

@@ -21,6 +21,7 @@ struct Pool2dShape {
 };
 
 enum class PoolPass {
+    planes,   // lanes along planes, transposed in scratch: small ones
     row,      // forward: lanes along the output row
     window,   // average forward: one window after the other, lanes along its rows
     pairs,    // backward: 2x2 windows, stride 2, no padding: each writes its own four elements
@@ -32,7 +33,7 @@ struct PoolPlan {
     PoolPass pass;
     bool bordered;          // forward: a band is copied into scratch with its padding
     int64_t band;           // rows (forward: of y, backward: of gx) of one plane at a time
-    int64_t block;          // bands a job
+    int64_t block;          // bands, or groups of planes, a job
     int64_t pitch, left;    // elements from row to row of scratch; border columns before the first
     int64_t scratch_bytes;  // a thread; a multiple of 64
     int team;

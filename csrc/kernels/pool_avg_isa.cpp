@@ -1,11 +1,11 @@
 // Average pooling, compiled per instruction set. Contract: kernels/pool.h.
-#include "kernels/pool_lines.h"
+#include "kernels/pool_planes.h"
 
 namespace tinygrad_cv {
 namespace TG_ISA {
 namespace {
 
-template <class T, int S, int K>
+template <class T, int S, int K, bool kBordered>
 void avg_row_planes(const Pool2dShape& g, const PoolPlan& plan, const T* x, const T* row_count,
                     const T* col_count, T* y, void* scratch) noexcept {
     for_bands(g, plan, g.P, scratch, [&](int64_t plane, int64_t p0, int64_t p1, void* own) {
@@ -15,7 +15,7 @@ void avg_row_planes(const Pool2dShape& g, const PoolPlan& plan, const T* x, cons
             for_runs<T>(g.Q, [&](int64_t q, int n) TG_INLINE_LAMBDA {
                 Vec<T> sum = {};
                 const auto add = [&](int64_t, Vec<T> v) TG_INLINE_LAMBDA { sum += v; };
-                for_taps<T, S, K>(g, band, p - p0, q, n, add);
+                for_taps<T, S, K, kBordered>(g, band, p - p0, q, n, add);
                 const Vec<T> count = splat(row_count[p]) * load_some(col_count + q, n);
                 store_some(out + q, sum / count, n);
             });
@@ -62,18 +62,53 @@ void avg_window_planes(const Pool2dShape& g, const PoolPlan& plan, const T* x, c
 }
 
 template <class T>
+void avg_groups(const Pool2dShape& g, const PoolPlan& plan, const T* x, const T* row_count,
+                const T* col_count, T* y, void* scratch) noexcept {
+    constexpr int L = kLanes<T>;
+    const int64_t in = g.H * g.W, out = g.P * g.Q;
+    for_groups<T>(g, plan, scratch, [&](int64_t plane, int planes, T* own) {
+        T* to = own + in * L;
+        turn_in<T>(planes, in, own, [&](int64_t i, int n) TG_INLINE_LAMBDA {
+            return load_some(x + plane * in + i, n);
+        });
+        for_windows(g, [&](int64_t p, int64_t q, const Window& w) TG_INLINE_LAMBDA {
+            Vec<T> sum = {};
+            for_inside(g, w, [&](int64_t, int64_t element) TG_INLINE_LAMBDA {
+                sum += load(own + element * L);
+            });
+            store(to + (p * g.Q + q) * L, sum / splat(row_count[p] * col_count[q]));
+        });
+        turn_out<T>(planes, out, to, [&](int64_t i, int n, Vec<T> v) TG_INLINE_LAMBDA {
+            store_some(y + plane * out + i, v, n);
+        });
+    });
+}
+
+template <class T, int S, int K>
+void avg_rows(const Pool2dShape& g, const PoolPlan& plan, const T* x, const T* row_count,
+              const T* col_count, T* y, void* scratch) noexcept {
+    if (plan.bordered) {
+        avg_row_planes<T, S, K, true>(g, plan, x, row_count, col_count, y, scratch);
+    } else {
+        avg_row_planes<T, S, K, false>(g, plan, x, row_count, col_count, y, scratch);
+    }
+}
+
+template <class T>
 void avg_forward(const Pool2dShape& g, const PoolPlan& plan, const T* x, const T* row_count,
                  const T* col_count, T* y, void* scratch) noexcept {
-    if (plan.pass == PoolPass::window) {
+    if (plan.pass == PoolPass::planes) {
+        avg_groups(g, plan, x, row_count, col_count, y, scratch);
+    } else if (plan.pass == PoolPass::window) {
         avg_window_planes(g, plan, x, row_count, col_count, y);
     } else if (is_square(g, 2, 2)) {
-        avg_row_planes<T, 2, 2>(g, plan, x, row_count, col_count, y, scratch);
+        avg_rows<T, 2, 2>(g, plan, x, row_count, col_count, y, scratch);
     } else if (is_square(g, 3, 2)) {
-        avg_row_planes<T, 2, 3>(g, plan, x, row_count, col_count, y, scratch);
+        avg_rows<T, 2, 3>(g, plan, x, row_count, col_count, y, scratch);
     } else if (g.sw == 2) {
-        avg_row_planes<T, 2, 0>(g, plan, x, row_count, col_count, y, scratch);
+        avg_rows<T, 2, 0>(g, plan, x, row_count, col_count, y, scratch);
     } else {
-        avg_row_planes<T, 1, 0>(g, plan, x, row_count, col_count, y, scratch);
+        avg_rows<T, 1, 0>(g, plan, x, row_count, col_count, y, scratch);
     }
 }
 
@@ -89,7 +124,7 @@ void avg_pair_planes(const Pool2dShape& g, const PoolPlan& plan, const T* gy, co
     });
 }
 
-template <class T, int S, int K>
+template <class T, int S, int K, int Pad>
 void avg_gather_planes(const Pool2dShape& g, const PoolPlan& plan, const T* gy, const T* row_count,
                        const T* col_count, T* gx, void* scratch) noexcept {
     for_bands(g, plan, g.H, scratch, [&](int64_t plane, int64_t r0, int64_t r1, void* own) {
@@ -100,7 +135,7 @@ void avg_gather_planes(const Pool2dShape& g, const PoolPlan& plan, const T* gy, 
                                       };
         const Windows<T> w = windows_of<T, S, false>(g, plan, r0, r1, own, load_windows);
         for (int64_t r = r0; r < r1; ++r) {
-            gather_row<T, S, K, false>(g, w, r, gx + (plane * g.H + r) * g.W);
+            gather_row<T, S, K, Pad, false>(g, w, r, gx + (plane * g.H + r) * g.W);
         }
     });
 }
@@ -125,18 +160,45 @@ void avg_scatter_planes(const Pool2dShape& g, const PoolPlan& plan, const T* gy,
 }
 
 template <class T>
+void avg_spread_groups(const Pool2dShape& g, const PoolPlan& plan, const T* gy, const T* row_count,
+                       const T* col_count, T* gx, void* scratch) noexcept {
+    constexpr int L = kLanes<T>;
+    const int64_t in = g.H * g.W, out = g.P * g.Q;
+    for_groups<T>(g, plan, scratch, [&](int64_t plane, int planes, T* own) {
+        T* grad = own + in * L;
+        turn_in<T>(planes, out, grad, [&](int64_t i, int n) TG_INLINE_LAMBDA {
+            return load_some(gy + plane * out + i, n);
+        });
+        for (int64_t i = 0; i < in; ++i) store(own + i * L, Vec<T>{});
+        for_windows(g, [&](int64_t p, int64_t q, const Window& w) TG_INLINE_LAMBDA {
+            const Vec<T> share =
+                load(grad + (p * g.Q + q) * L) / splat(row_count[p] * col_count[q]);
+            for_inside(g, w, [&](int64_t, int64_t element) TG_INLINE_LAMBDA {
+                T* to = own + element * L;
+                store(to, load(to) + share);
+            });
+        });
+        turn_out<T>(planes, in, own, [&](int64_t i, int n, Vec<T> v) TG_INLINE_LAMBDA {
+            store_some(gx + plane * in + i, v, n);
+        });
+    });
+}
+
+template <class T>
 void avg_backward(const Pool2dShape& g, const PoolPlan& plan, const T* gy, const T* row_count,
                   const T* col_count, T* gx, void* scratch) noexcept {
-    if (plan.pass == PoolPass::scatter) {
+    if (plan.pass == PoolPass::planes) {
+        avg_spread_groups(g, plan, gy, row_count, col_count, gx, scratch);
+    } else if (plan.pass == PoolPass::scatter) {
         avg_scatter_planes(g, plan, gy, row_count, col_count, gx);
     } else if (plan.pass == PoolPass::pairs) {
         avg_pair_planes(g, plan, gy, row_count, col_count, gx);
-    } else if (is_square(g, 3, 2)) {
-        avg_gather_planes<T, 2, 3>(g, plan, gy, row_count, col_count, gx, scratch);
+    } else if (is_square(g, 3, 2) && g.ph == 1 && g.pw == 1) {
+        avg_gather_planes<T, 2, 3, 1>(g, plan, gy, row_count, col_count, gx, scratch);
     } else if (g.sw == 2) {
-        avg_gather_planes<T, 2, 0>(g, plan, gy, row_count, col_count, gx, scratch);
+        avg_gather_planes<T, 2, 0, -1>(g, plan, gy, row_count, col_count, gx, scratch);
     } else {
-        avg_gather_planes<T, 1, 0>(g, plan, gy, row_count, col_count, gx, scratch);
+        avg_gather_planes<T, 1, 0, -1>(g, plan, gy, row_count, col_count, gx, scratch);
     }
 }
 

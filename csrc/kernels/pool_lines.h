@@ -92,17 +92,17 @@ TG_INLINE Band<T> band_of(const Pool2dShape& g, const PoolPlan& plan, const T* x
 }
 
 // A full vector where the band has one, else what is left of it.
-template <class T>
+template <class T, bool kBordered>
 TG_INLINE Vec<T> load_before(const T* p, const T* end) {
     constexpr int L = kLanes<T>;
-    if (__builtin_expect(end - p >= L, 1)) return load(p);
+    if (kBordered || __builtin_expect(end - p >= L, 1)) return load(p);
     return end > p ? load_n(p, int(end - p)) : Vec<T>{};
 }
 
 // f(tap, values) for every tap, in row order, of the n windows q, q + 1, ... of output row p
 // (counted from the band's first). S: the column stride if it is 1 or 2, else 0. K: the kernel's
 // rows and columns if they are known (dilation is then 1), else 0.
-template <class T, int S, int K, class F>
+template <class T, int S, int K, bool kBordered, class F>
 TG_INLINE void for_taps(const Pool2dShape& g, const Band<T>& band, int64_t p, int64_t q, int n,
                         const F& f) {
     constexpr int L = kLanes<T>;
@@ -113,8 +113,8 @@ TG_INLINE void for_taps(const Pool2dShape& g, const Band<T>& band, int64_t p, in
         int64_t j = 0;
         if (S == 2 && dw == 1) {  // two neighbouring taps are the even and the odd columns
             for (; j + 1 < kw; j += 2) {
-                const Vec<T> a = load_before(row + j, band.end);
-                const Vec<T> b = load_before(row + j + L, band.end);
+                const Vec<T> a = load_before<T, kBordered>(row + j, band.end);
+                const Vec<T> b = load_before<T, kBordered>(row + j + L, band.end);
                 f(i * kw + j, even_lanes(a, b));
                 f(i * kw + j + 1, odd_lanes(a, b));
             }
@@ -123,9 +123,10 @@ TG_INLINE void for_taps(const Pool2dShape& g, const Band<T>& band, int64_t p, in
             const T* from = row + j * dw;
             Vec<T> v = {};
             if constexpr (S == 1) {
-                v = load_before(from, band.end);
+                v = load_before<T, kBordered>(from, band.end);
             } else if constexpr (S == 2) {
-                v = even_lanes(load_before(from, band.end), load_before(from + L, band.end));
+                v = even_lanes(load_before<T, kBordered>(from, band.end),
+                               load_before<T, kBordered>(from + L, band.end));
             } else {
                 T lane[L] = {};
                 for (int l = 0; l < n; ++l) lane[l] = from[l * g.sw];
@@ -179,23 +180,24 @@ TG_INLINE Windows<T> windows_of(const Pool2dShape& g, const PoolPlan& plan, int6
     return {grad, at, plan.pitch, first, plan.left};
 }
 
-// Row r of gx from its windows.
-template <class T, int S, int K, bool MAX>
+// Row r of gx from its windows. Pad: the padding, if it is known.
+template <class T, int S, int K, int Pad, bool MAX>
 TG_INLINE void gather_row(const Pool2dShape& g, const Windows<T>& w, int64_t r, T* gx) {
     constexpr int L = kLanes<T>;
     const int64_t kh = K ? K : g.kh, kw = K ? K : g.kw;
-    const int64_t i0 = (r + g.ph) & (S - 1);
+    const int64_t ph = Pad >= 0 ? Pad : g.ph, pw = Pad >= 0 ? Pad : g.pw;
+    const int64_t i0 = (r + ph) & (S - 1);
     for (int64_t c = 0; c < g.W; c += S * L) {
         Vec<T> sum[S] = {};
         // Upper windows first, then left ones: i and j fall.
         for (int64_t i = i0 + (kh - 1 - i0) / S * S; i >= 0; i -= S) {
-            const int64_t p = floor_div<S>(r + g.ph - i);
+            const int64_t p = floor_div<S>(r + ph - i);
             const int64_t row = (p - w.first) * w.pitch + w.left + floor_div<S>(c);
             TG_UNROLL
             for (int phase = 0; phase < S; ++phase) {
-                const int64_t j0 = (phase + g.pw) & (S - 1);
+                const int64_t j0 = (phase + pw) & (S - 1);
                 for (int64_t j = j0 + (kw - 1 - j0) / S * S; j >= 0; j -= S) {
-                    const int64_t from = row + floor_div<S>(phase + g.pw - j);
+                    const int64_t from = row + floor_div<S>(phase + pw - j);
                     Vec<T> grad = load(w.grad + from);
                     if (MAX) {
                         const IVec<T> at = load(w.at + from);

@@ -130,6 +130,21 @@ def test_a_large_mean_does_not_drown_the_variance(shape):
     np.testing.assert_allclose(variance, x.astype(np.float64).var(axes), rtol=1e-3)
 
 
+def test_statistics_of_images_apart_are_merged():
+    # A channel that no second-level cache holds: statistics of its images are merged.
+    x = (
+        drawn((5, 2, 400, 400), np.float32)
+        + 100 * np.arange(5, dtype=np.float32)[:, None, None, None]
+    )
+    grad, wide_x = drawn(x.shape, np.float32, 1), x.astype(np.float64)
+    got = cpp.batch_norm(x, None, None, EPS)
+    np.testing.assert_allclose(got[1], wide_x.mean((0, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(got[2], wide_x.var((0, 2, 3)), rtol=1e-6)
+    close(got, reference.batch_norm(*wide(x, None, None), EPS), np.float32)
+    args = grad, x, None, None, got[1], got[3]
+    close(cpp.batch_norm_backward(*args), reference.batch_norm_backward(*wide(*args)), np.float32)
+
+
 @pytest.mark.parametrize("shape", [(5, 3), (4, 3, 20)])
 def test_nan_spoils_its_channel_only(shape):
     x = drawn(shape, np.float32)

@@ -13,6 +13,9 @@ from tinygrad_cv.backends.cpp import pool as cpp
 from tinygrad_cv.backends.reference import pool as reference
 
 DTYPES = [np.float32, np.float64]
+# Fewer planes than half a vector has lanes, and more than a vector: lanes run along those.
+BATCHES = [(2, 3), (1, 19)]
+PLANES = st.sampled_from([0, 1, 3, 5, 16, 17, 19])
 TWO = Pool2dSettings((2, 2), (2, 2), (0, 0))
 THREE = Pool2dSettings((3, 3), (2, 2), (1, 1))
 
@@ -156,19 +159,21 @@ def assert_max_agrees(how, size, dtype, x):
     np.testing.assert_array_equal(taken, reference.max_pool2d_gather(x, argmax, how))
 
 
+@pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("how", "size"), FORMS + DILATED)
-def test_max_pool_is_exact(how, size, dtype):
-    assert_max_agrees(how, size, dtype, integers((2, 3, *size), dtype))
+def test_max_pool_is_exact(how, size, dtype, batch):
+    assert_max_agrees(how, size, dtype, integers((*batch, *size), dtype))
 
 
+@pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("how", "size"), FORMS)
-def test_avg_pool_is_exact_for_whole_quotients(how, size, dtype):
+def test_avg_pool_is_exact_for_whole_quotients(how, size, dtype, batch):
     # Multiples of every divisor: 2, 3, 5, 7, ... divide the values, so no quotient is rounded.
     unit = 2**4 * 3**2 * 5 * 7
     how = how._replace(divisor=unit)
-    x = integers((2, 3, *size), dtype, most=3) * unit
+    x = integers((*batch, *size), dtype, most=3) * unit
     y = cpp.avg_pool2d(x, how)
     np.testing.assert_array_equal(y, reference.avg_pool2d(x, how))
     grad = integers(y.shape, dtype, seed=1) * unit
@@ -177,7 +182,7 @@ def test_avg_pool_is_exact_for_whole_quotients(how, size, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@given(case=cases(), planes=st.integers(0, 5), seed=st.integers(0, 99))
+@given(case=cases(), planes=PLANES, seed=st.integers(0, 99))
 @example(case=(TWO, (8, 8)), planes=0, seed=0)
 def test_max_pool_matches_the_reference(dtype, case, planes, seed):
     how, size = case
@@ -185,7 +190,7 @@ def test_max_pool_matches_the_reference(dtype, case, planes, seed):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@given(case=cases(max_dilation=1), planes=st.integers(0, 5), seed=st.integers(0, 99))
+@given(case=cases(max_dilation=1), planes=PLANES, seed=st.integers(0, 99))
 def test_avg_pool_matches_the_reference(dtype, case, planes, seed):
     how, size = case
     x = floats((planes, 1, *size), dtype, seed)
@@ -200,11 +205,12 @@ def test_avg_pool_matches_the_reference(dtype, case, planes, seed):
     assert np.all(np.abs(gx - reference.avg_pool2d_backward(grad, size, how)) <= bound)
 
 
+@pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("how", "size"), FORMS[:9] + DILATED)
 @pytest.mark.parametrize("special", [-np.inf, np.nan, np.inf])
-def test_max_pool_of_special_values_is_exact(how, size, dtype, special):
-    x = integers((2, 2, *size), dtype, most=2)
+def test_max_pool_of_special_values_is_exact(how, size, dtype, special, batch):
+    x = integers((*batch, *size), dtype, most=2)
     x[np.random.default_rng(1).random(x.shape) < 0.3] = special
     x[0, 0] = special
     assert_max_agrees(how, size, dtype, x)
@@ -217,14 +223,15 @@ def test_the_last_nan_wins():
     assert argmax.item() == 2
 
 
+@pytest.mark.parametrize("planes", [1, 19])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("how", "size"), [(TWO, (8, 8)), (THREE, (9, 9)), (FORMS[10][0], (9, 9))])
-def test_an_argmax_that_names_no_tap_gives_nothing(how, size, dtype):
+def test_an_argmax_that_names_no_tap_gives_nothing(how, size, dtype, planes):
     out = how.output_size(size)
-    argmax = np.full((1, 1, *out), 200, np.uint8)
+    argmax = np.full((1, planes, *out), 200, np.uint8)
     grad = np.ones(argmax.shape, dtype)
     assert not cpp.max_pool2d_backward(grad, argmax, size, how).any()
-    assert not cpp.max_pool2d_gather(np.ones((1, 1, *size), dtype), argmax, how).any()
+    assert not cpp.max_pool2d_gather(np.ones((1, planes, *size), dtype), argmax, how).any()
 
 
 @pytest.mark.parametrize(("how", "size"), FORMS[:8] + DILATED[:1])
