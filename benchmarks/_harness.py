@@ -24,6 +24,19 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 SCHEMA = 1
 
+# What holds each library to the instruction set that TINYGRAD_CV_ISA names for us: PyTorch's own
+# kernels, oneDNN and MKL below it, and XLA. onnxruntime has no such switch.
+HELD_TO = {
+    "avx2": {
+        "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2", "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+    },
+    "avx512": {
+        "ATEN_CPU_CAPABILITY": "avx512", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX512", "XLA_FLAGS": "--xla_cpu_max_isa=AVX512",
+    },
+}  # fmt: skip
+
 
 def parser(description: str) -> argparse.ArgumentParser:
     """The options that every benchmark has."""
@@ -35,7 +48,18 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--quick", action="store_true", help="few rounds and a part of the rows")
     made.add_argument("--json", type=Path, metavar="FILE", help="write every round's time there")
     made.add_argument("--no-torch", action="store_true", help="time our side alone")
+    made.add_argument(
+        "--isa", choices=HELD_TO, help="hold both sides to this instruction set, in a fresh process"
+    )
     return made
+
+
+def add_against(made: argparse.ArgumentParser, names: list[str]) -> None:
+    """The option for opponents that run in processes of their own."""
+    made.add_argument(
+        "--against", nargs="*", choices=names, default=None,
+        help=f"of {', '.join(names)} (those installed)",
+    )  # fmt: skip
 
 
 def _count(text: str) -> int:
@@ -46,7 +70,13 @@ def _count(text: str) -> int:
 
 
 def start(options: argparse.Namespace) -> Any:
-    """Set threads, look at what would falsify a timing, and return PyTorch or None."""
+    """Set threads, look at what would falsify a timing, and return PyTorch or None.
+
+    With ``--isa`` the program first starts anew: libraries choose their kernels when they are loaded.
+    """
+    if options.isa is not None and os.environ.get("TINYGRAD_CV_ISA") != options.isa:
+        environment = {**os.environ, **HELD_TO[options.isa], "TINYGRAD_CV_ISA": options.isa}
+        os.execve(sys.executable, [sys.executable, *sys.argv], environment)
     if options.threads is not None:
         tg.set_num_threads(options.threads)
     torch = None if options.no_torch else _torch()
@@ -90,19 +120,25 @@ def interleave(
     repeats = {}
     for name, call in contestants.items():
         call()
-        t0 = time.perf_counter()
-        call()
-        once = time.perf_counter() - t0
+        once = seconds_of(call, 1)
         repeats[name] = max(1, min(1000, round(least / max(once, 1e-7))))
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, call in contestants.items():
             count = repeats[name]
-            t0 = time.perf_counter()
-            for _ in range(count):
-                call()
-            times[name].append((time.perf_counter() - t0) / count)
+            times[name].append(seconds_of(call, count) / count)
     return times
+
+
+def seconds_of(call: Callable[[], Any], count: int) -> float:
+    """Seconds of so many calls; what runs in another process has a method `timed` that measures there."""
+    timed: Callable[[int], float] | None = getattr(call, "timed", None)
+    if timed is not None:
+        return timed(count)
+    t0 = time.perf_counter()
+    for _ in range(count):
+        call()
+    return time.perf_counter() - t0
 
 
 def timed_row(
@@ -201,9 +237,17 @@ def _git(*arguments: str) -> str:
 
 
 def write_json(
-    options: argparse.Namespace, family: str, rows: list[dict[str, Any]], torch: Any
+    options: argparse.Namespace,
+    family: str,
+    rows: list[dict[str, Any]],
+    torch: Any,
+    others: dict[str, str] | None = None,
 ) -> None:
-    """Write raw times of every round, with all that is needed to read them later."""
+    """Write raw times of every round, with all that is needed to read them later.
+
+    `others`: versions of opponents beside PyTorch. A run held to an instruction set is a family of
+    its own, such as "conv2d-avx2".
+    """
     versions = {
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -211,9 +255,10 @@ def write_json(
     }
     if torch is not None:
         versions["torch"] = torch.__version__
+    versions.update(others or {})
     record = {
         "schema": SCHEMA,
-        "family": family,
+        "family": family if options.isa is None else f"{family}-{options.isa}",
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "commit": _git("rev-parse", "--short", "HEAD"),
         "dirty": bool(_git("status", "--porcelain")),

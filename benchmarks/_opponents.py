@@ -1,19 +1,13 @@
-"""Nearest-neighbour libraries in a process of their own, called one request at a time.
-
-Each brings an OpenMP runtime or a thread pool; in one process they would take the cores from each
-other. Run as `python _opponents.py NAME THREADS`: reads requests as JSON lines, answers likewise.
-"""
+"""Nearest-neighbour libraries, each in a process of its own: ``python _opponents.py NAME THREADS``."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 import time
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from _worker import Worker, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,72 +83,44 @@ LIBRARIES = {"torch": _torch, "sklearn": _sklearn, "scipy": _scipy, "faiss": _fa
 MODULES = {"torch": "torch", "sklearn": "sklearn", "scipy": "scipy", "faiss": "faiss"}
 
 
-class Opponent:
-    """A library in a worker process."""
+class Opponent(Worker):
+    """A library that searches."""
 
     def __init__(self, name: str, threads: int) -> None:
-        # Threads that wait for work must sleep: we run in between.
-        quiet = {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": str(threads)}
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, name, str(threads)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, **quiet},
-        )  # fmt: skip
-        self.name, self.version = name, self._answer()
+        super().__init__(__file__, name, threads)
 
     def load(self, x: Path, y: Path) -> None:
         """Read both matrices from .npy files."""
-        self._ask({"load": [str(x), str(y)]})
+        self.ask(load=[str(x), str(y)])
 
     def run(self, op: str, metric: str, k: int) -> tuple[float, list[list[int]]]:
         """Seconds of one call, and the neighbours of the first rows."""
-        seconds, found = self._ask({"op": op, "metric": metric, "k": k})
+        seconds, found = self.ask(op=op, metric=metric, k=k)
         return seconds, found
 
-    def close(self) -> None:
-        """End the process."""
-        self._pipe(self.process.stdin).close()
-        self.process.wait()
 
-    def _ask(self, request: dict[str, Any]) -> Any:
-        stdin = self._pipe(self.process.stdin)
-        stdin.write(json.dumps(request) + "\n")
-        stdin.flush()
-        return self._answer()
+class Searcher:
+    """The worker's side: the library and the two matrices."""
 
-    def _answer(self) -> Any:
-        line = self._pipe(self.process.stdout).readline()
-        if not line:
-            raise RuntimeError(f"{self.name}: the worker process ended; its error is above")
-        return json.loads(line)
+    def __init__(self, name: str, threads: int) -> None:
+        self.call = LIBRARIES[name](threads)
+        self.version = sys.modules[MODULES[name]].__version__
+        self.matrices: list[Any] = []
 
-    @staticmethod
-    def _pipe(pipe: IO[str] | None) -> IO[str]:
-        if pipe is None:
-            raise RuntimeError("the worker has no pipe")
-        return pipe
-
-
-def serve(name: str, threads: int) -> None:
-    """Answer requests until the input ends."""
-    call = LIBRARIES[name](threads)
-    print(json.dumps(sys.modules[MODULES[name]].__version__), flush=True)
-    x = y = np.empty((0, 0), np.float32)
-    for line in sys.stdin:
-        request = json.loads(line)
-        if "load" in request:
-            x, y = (np.load(path) for path in request["load"])
-            answer: Any = None
-        else:
-            t0 = time.perf_counter()
-            found = call(request["op"], x, y, request["metric"], request["k"])
-            seconds = time.perf_counter() - t0
-            if isinstance(found, tuple):
-                found, seconds = found
-            first = [] if request["op"] == "pairwise" else np.asarray(found)[:50].tolist()
-            answer = [seconds, first]
-        print(json.dumps(answer), flush=True)
+    def answer(
+        self, load: list[str] | None = None, op: str = "", metric: str = "", k: int = 0
+    ) -> Any:
+        if load is not None:
+            self.matrices = [np.load(path) for path in load]
+            return None
+        t0 = time.perf_counter()
+        found = self.call(op, *self.matrices, metric, k)
+        seconds = time.perf_counter() - t0
+        if isinstance(found, tuple):
+            found, seconds = found
+        return seconds, [] if op == "pairwise" else np.asarray(found)[:50].tolist()
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]))
+    searcher = Searcher(sys.argv[1], int(sys.argv[2]))
+    serve(searcher.version, searcher.answer)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Record = dict[str, Any]
 
@@ -24,6 +24,15 @@ def where(record: Record) -> str:
 def ratio(row: dict[str, Any], side: str) -> float:
     """An opponent's median time over ours."""
     return float(np.median(row[f"{side}_us"]) / np.median(row["ours_us"]))
+
+
+# Opponents beside PyTorch's two layouts, by their names in a row.
+OTHERS = {"torch.compile": "torch.compile", "jax": "JAX", "onnxruntime": "onnxruntime"}
+
+
+def others(rows: list[dict[str, Any]]) -> list[str]:
+    """Those of `OTHERS` that ran in any of the rows."""
+    return [side for side in OTHERS if any(f"{side}_us" in row for row in rows)]
 
 
 def both_layouts(row: dict[str, Any]) -> tuple[float, float]:
@@ -52,33 +61,43 @@ def accuracy(record: Record) -> list[str]:
 
 
 def conv2d(record: Record) -> list[str]:
-    """PyTorch's time over ours, a line for each shape, a column for each pass."""
+    """PyTorch's time over ours, a line for each shape, a column for each pass and other opponent."""
     passes = ["forward", "input grad", "weight grad", "both ways"]
-    lines = ["| conv2d | " + " | ".join(passes) + " |", "|---|" + "---|" * len(passes)]
-    table: dict[str, dict[str, tuple[float, float]]] = {}
+    table: dict[str, dict[str, tuple[float, ...]]] = {}
+    beside = []
     for row in record["rows"]:
         if "torch_us" in row:
-            table.setdefault(row["name"], {})[row["op"]] = both_layouts(row)
+            cells = table.setdefault(row["name"], {})
+            cells[row["op"]] = both_layouts(row)
+            for side in others([row]):
+                column = f"{row['op']}, {OTHERS[side]}"
+                cells[column] = (ratio(row, side),)
+                beside.append(column)
+    columns = [*passes, *dict.fromkeys(beside)]
+    lines = ["| conv2d | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     for name, cells in table.items():
-        shown = (f"{cells[p][0]:.1f} / {cells[p][1]:.1f}" if p in cells else "" for p in passes)
+        shown = (" / ".join(f"{value:.1f}" for value in cells.get(c, ())) for c in columns)
         lines.append(f"| {name} | " + " | ".join(shown) + " |")
-    means = [_mean([cells[p] for cells in table.values() if p in cells]) for p in passes]
+    means = [_mean([cells[c] for cells in table.values() if c in cells]) for c in columns]
     lines.append("| **geometric mean** | " + " | ".join(means) + " |")
     return [*lines, "", _caption(record, "for its default layout / for channels_last")]
 
 
 def train(record: Record) -> list[str]:
-    """Our time for a training step, and PyTorch's over it."""
+    """Our time for a training step, and the opponents' over it."""
+    beside = others(record["rows"])
+    columns = ["PyTorch, NCHW", "PyTorch, channels_last", *(OTHERS[side] for side in beside)]
     lines = [
-        "| training step | ours | PyTorch, NCHW | PyTorch, channels_last |",
-        "|---|---|---|---|",
+        "| training step | ours | " + " | ".join(columns) + " |",
+        "|---|---|" + "---|" * len(columns),
     ]
     for row in record["rows"]:
         if "torch_us" in row:
             ours = np.median(row["ours_us"]) / 1e3
-            nchw, last = both_layouts(row)
             label = f"{row['name']}, batch {row['batch']}, {row['optimizer']}"
-            lines.append(f"| {label} | {ours:.2f} ms | {nchw:.2f} | {last:.2f} |")
+            found = [*both_layouts(row), *(ratio(row, side) for side in beside)]
+            shown = " | ".join(f"{value:.2f}" for value in found)
+            lines.append(f"| {label} | {ours:.2f} ms | {shown} |")
     return [*lines, "", _caption(record, "")]
 
 
@@ -172,11 +191,10 @@ def distance(record: Record) -> list[str]:
     return [*lines, "", caption]
 
 
-def _mean(pairs: list[tuple[float, float]]) -> str:
-    if not pairs:
+def _mean(cells: Sequence[tuple[float, ...]]) -> str:
+    if not cells:
         return ""
-    nchw, last = np.exp(np.log(pairs).mean(axis=0))
-    return f"**{nchw:.1f} / {last:.1f}**"
+    return f"**{' / '.join(f'{value:.1f}' for value in np.exp(np.log(cells).mean(axis=0)))}**"
 
 
 def _torch(record: Record) -> str:
@@ -185,10 +203,16 @@ def _torch(record: Record) -> str:
 
 def _caption(record: Record, columns: str) -> str:
     detail = f", {columns}" if columns else ""
+    beside = [
+        f"{OTHERS[side]} {version}"
+        for side, version in record["versions"].items()
+        if side in OTHERS
+    ]
+    whose = "PyTorch's" if not beside else "An opponent's"
     return (
-        f"PyTorch's time divided by ours (above 1 we are faster){detail}; medians of "
+        f"{whose} time divided by ours (above 1 we are faster){detail}; medians of "
         f"{record['rounds']} interleaved rounds, float32. `{record['command']}`; {where(record)}, "
-        f"{_torch(record)}."
+        f"{', '.join([_torch(record), *beside])}."
     )
 
 
@@ -201,4 +225,6 @@ TABLES: dict[str, Callable[[Record], list[str]]] = {
     "gemm": gemm,
     "distance": distance,
     "engine": engine,
+    "train-avx2": train,
+    "conv2d-avx2": conv2d,
 }

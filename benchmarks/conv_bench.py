@@ -3,6 +3,8 @@
 Per row: the shape, the pass, our median time, GFLOP/s and share of the machine's measured peak, and
 PyTorch's time divided by ours, for its default layout (NCHW) and for channels_last. Above 1 we are
 faster. Both sides allocate their results as a user's program does; results are compared first.
+JAX (jitted, NCHW) and onnxruntime (forward alone), where they are installed, run in processes of their
+own, in turn with ours.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any, NamedTuple
 
 import _harness as harness
 import numpy as np
+from _compilers import Compiler, installed
 
 import tinygrad_cv as tg
 from tinygrad_cv import functional as F
@@ -79,6 +82,7 @@ SHAPES = [
 ]
 QUICK = ("lenet*", "vgg64-64@32", "rn1x1-256*", "rn3x3s2*", "dw144@56", "n1-rn64*")
 PASSES = ("forward", "input grad", "weight grad", "both ways")
+COMPILED = {"jax": ("forward", "both ways"), "onnxruntime": ("forward",)}  # what each runs
 
 
 def arrays(shape: Shape) -> tuple[Any, Any, Any, Any]:
@@ -159,7 +163,22 @@ def compare(ours_: dict[str, Any], torch_: dict[str, Any], shape: Shape) -> dict
     return errors
 
 
-def bench(shape: Shape, torch: Any, rounds: int) -> list[dict[str, Any]]:
+def compiled(
+    others: list[Compiler], name: str, shape: Shape, data: Any, want: Any
+) -> dict[str, Any]:
+    """The other libraries' calls for one pass; stops if they do not compute the same."""
+    calls = {}
+    for other in others:
+        if name in COMPILED[other.name]:
+            call = other.convolution(name, shape._asdict(), data)
+            error = harness.relative_error(want, call())
+            if not error < 1e-3:
+                raise SystemExit(f"{shape.name}, {name}: {other.name} differs by {error:.1e}")
+            calls[other.name] = call
+    return calls
+
+
+def bench(shape: Shape, torch: Any, others: list[Compiler], rounds: int) -> list[dict[str, Any]]:
     data = arrays(shape)
     sides = {"ours": ours(shape, data)}
     errors = dict.fromkeys(PASSES, float("nan"))
@@ -169,7 +188,9 @@ def bench(shape: Shape, torch: Any, rounds: int) -> list[dict[str, Any]]:
         errors = compare(sides["ours"], sides["torch"], shape)
     rows = []
     for name in PASSES:
-        times = harness.interleave({side: calls[name] for side, calls in sides.items()}, rounds)
+        contestants = {side: calls[name] for side, calls in sides.items()}
+        contestants |= compiled(others, name, shape, data, sides["ours"][name]())
+        times = harness.interleave(contestants, rounds)
         row = {"name": shape.name, "op": name, "shape": shape._asdict(), "dtype": "float32"}
         row["flop"] = shape.flop * (3 if name == "both ways" else 1)
         row["max_rel_err"] = errors[name]
@@ -179,19 +200,14 @@ def bench(shape: Shape, torch: Any, rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
-def ratio(row: dict[str, Any], side: str) -> float:
-    return harness.median(row[f"{side}_us"]) / harness.median(row["ours_us"])
-
-
-def show(row: dict[str, Any], peak: float) -> None:
+def show(row: dict[str, Any], peak: float, sides: list[str]) -> None:
     us = harness.median(row["ours_us"])
     gflops = row["flop"] / us / 1e3
     line = (
         f"{row['name']:18s} {row['op']:12s} {us:10.1f} {gflops:9.1f} {100 * gflops / peak:6.1f} %"
     )
-    for side in ("torch", "channels_last"):
-        if f"{side}_us" in row:
-            line += f" {ratio(row, side):8.2f}"
+    for side in sides:
+        line += f" {harness.ratio(row, side):13.2f}" if f"{side}_us" in row else f" {'':13s}"
     print(line, flush=True)
 
 
@@ -199,11 +215,16 @@ def summary(rows: list[dict[str, Any]]) -> None:
     for name in PASSES:
         chosen = [row for row in rows if row["op"] == name and "torch_us" in row]
         if chosen:
-            first = harness.geometric_mean([ratio(r, "torch") for r in chosen])
+            first = harness.geometric_mean([harness.ratio(r, "torch") for r in chosen])
             better = harness.geometric_mean(
-                [min(ratio(r, "torch"), ratio(r, "channels_last")) for r in chosen]
+                [min(harness.ratio(r, side) for side in ("torch", "channels_last")) for r in chosen]
             )
             print(f"geometric mean, {name}: {first:.2f} (NCHW), {better:.2f} (the better of both)")
+        for side in COMPILED:
+            chosen = [row for row in rows if row["op"] == name and f"{side}_us" in row]
+            if chosen:
+                mean = harness.geometric_mean([harness.ratio(r, side) for r in chosen])
+                print(f"geometric mean, {name}: {mean:.2f} ({side})")
 
 
 def main() -> None:
@@ -211,6 +232,7 @@ def main() -> None:
     arguments.add_argument(
         "--shapes", nargs="+", default=["*"], metavar="NAME", help="names or patterns (all)"
     )
+    harness.add_against(arguments, list(COMPILED))
     options = arguments.parse_args()
     patterns = QUICK if options.quick else options.shapes
     chosen = [s for s in SHAPES if any(fnmatch.fnmatch(s.name, p) for p in patterns)]
@@ -219,6 +241,10 @@ def main() -> None:
     if options.quick:
         options.rounds = min(options.rounds, 5)
     torch = harness.start(options)
+    asked = list(COMPILED) if options.against is None else options.against
+    if options.isa is not None:  # nothing holds it to an instruction set
+        asked = [name for name in asked if name != "onnxruntime"]
+    others = [Compiler(name, tg.get_num_threads()) for name in installed(asked)]
     info = harness.machine()
     peak = info["peak_gflops_f32"]
     print(
@@ -226,15 +252,19 @@ def main() -> None:
         f"medians of {options.rounds} rounds"
     )
     print(f"{'shape':18s} {'pass':12s} {'us':>10s} {'GFLOP/s':>9s} {'of peak':>8s}", end="")
-    print(f" {'torch':>8s} {'ch.last':>8s}" if torch is not None else "")
+    sides = ([] if torch is None else ["torch", "channels_last"]) + [o.name for o in others]
+    print("".join(f" {side:>13s}" for side in sides))
     rows = []
     for shape in chosen:
-        for row in bench(shape, torch, options.rounds):
-            show(row, peak)
+        for row in bench(shape, torch, others, options.rounds):
+            show(row, peak, sides)
             rows.append(row)
     summary(rows)
+    for other in others:
+        other.close()
     if options.json:
-        harness.write_json(options, "conv2d", rows, torch)
+        versions = {other.name: other.version for other in others}
+        harness.write_json(options, "conv2d", rows, torch, versions)
 
 
 if __name__ == "__main__":

@@ -2,77 +2,26 @@
 
 The same code builds and trains each network in both libraries; both start from the same weights and
 their losses are compared before any time is taken. PyTorch runs in its default layout (NCHW), in
-channels_last, and with --compile through torch.compile.
+channels_last, and with --compile through torch.compile; JAX, where it is installed, as one jitted
+step in a process of its own.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import _harness as harness
 import numpy as np
+from _compilers import Compiler, installed
+from _networks import NETS, OPTIMIZERS
 
 import tinygrad_cv as tg
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from _networks import Net
 
 BATCHES = 4  # taken in turn, so that no step finds its input in cache
-
-
-def lenet(nn: Any) -> Any:
-    return nn.Sequential(
-        *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
-        *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
-    )
-
-
-def convnet(nn: Any, batch_norm: bool = False) -> Any:
-    """INPUT -> [[CONV -> RELU]*2 -> POOL]*3 -> FC with 64, 128 and 256 filters."""
-    layers: list[Any] = []
-    channels = 3
-    for width in (64, 128, 256):
-        for _ in range(2):
-            layers.append(nn.Conv2d(channels, width, 3, padding=1, bias=not batch_norm))
-            if batch_norm:
-                layers.append(nn.BatchNorm2d(width))
-            layers.append(nn.ReLU())
-            channels = width
-        layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(256 * 16, 10))
-
-
-def batch_norm_net(nn: Any) -> Any:
-    """The same with batch normalisation after each convolution."""
-    return convnet(nn, batch_norm=True)
-
-
-def mlp(nn: Any) -> Any:
-    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 100), nn.ReLU(), nn.Linear(100, 10))
-
-
-class Net(NamedTuple):
-    """A network, its batch and the shape of one image."""
-
-    name: str
-    build: Callable[[Any], Any]
-    batch: int
-    image: tuple[int, int, int]
-
-
-NETS = [
-    Net("lenet", lenet, 250, (1, 28, 28)),
-    Net("lenet", lenet, 32, (1, 28, 28)),
-    Net("convnet", convnet, 64, (3, 32, 32)),
-    Net("batch-norm net", batch_norm_net, 64, (3, 32, 32)),
-    Net("mlp", mlp, 128, (3, 32, 32)),
-]
-OPTIMIZERS: dict[str, Callable[[Any, Any], Any]] = {
-    "SGD": lambda optim, parameters: optim.SGD(parameters, lr=1e-3, momentum=0.9),
-    "Adam": lambda optim, parameters: optim.Adam(parameters, lr=1e-4),
-}
 
 
 class Contestant:
@@ -95,7 +44,9 @@ class Contestant:
         return float(loss.item())
 
 
-def contestants(net: Net, optimizer: str, torch: Any, compiled: bool) -> dict[str, Contestant]:
+def contestants(
+    net: Net, optimizer: str, torch: Any, compiled: bool, others: list[Compiler]
+) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     tg.manual_seed(0)
     ours = net.build(tg.nn)
@@ -104,17 +55,25 @@ def contestants(net: Net, optimizer: str, torch: Any, compiled: bool) -> dict[st
          rng.integers(0, 10, net.batch))
         for _ in range(BATCHES)
     ]  # fmt: skip
-    found = {
+    found: dict[str, Any] = {
         "ours": Contestant(
             tg, ours, optimizer, [tuple(tg.from_numpy(a) for a in pair) for pair in arrays]
         )
     }
-    if torch is None:
-        return found
+    start = {name: np.array(v.array) for name, v in ours.state_dict().items()}
+    if torch is not None:
+        found.update(torch_contestants(net, optimizer, torch, compiled, start, arrays))
+    for other in others:
+        found[other.name] = other.training(NETS.index(net), optimizer, start, arrays)
+    return found
+
+
+def torch_contestants(
+    net: Net, optimizer: str, torch: Any, compiled: bool, start: dict[str, Any], arrays: list[Any]
+) -> dict[str, Contestant]:
+    found = {}
     theirs = net.build(torch.nn)
-    theirs.load_state_dict(
-        {name: torch.from_numpy(np.array(v.array)) for name, v in ours.state_dict().items()}
-    )
+    theirs.load_state_dict({name: torch.from_numpy(values) for name, values in start.items()})
     batches = [tuple(torch.from_numpy(a) for a in pair) for pair in arrays]
     layouts = {"torch": torch.contiguous_format, "channels_last": torch.channels_last}
     for name, layout in layouts.items():
@@ -130,9 +89,9 @@ def contestants(net: Net, optimizer: str, torch: Any, compiled: bool) -> dict[st
     return found
 
 
-def compare(sides: dict[str, Contestant]) -> None:
+def compare(sides: dict[str, Any]) -> None:
     """Run a few steps on each side; stop if their losses differ."""
-    losses = {name: [side() for _ in range(3)] for name, side in sides.items()}
+    losses = {name: [float(side()) for _ in range(3)] for name, side in sides.items()}
     for name, values in losses.items():
         if not np.allclose(values, losses["ours"], rtol=1e-3):
             raise SystemExit(f"losses differ: ours {losses['ours']}, {name} {values}")
@@ -147,17 +106,22 @@ def main() -> None:
         "--optimizers", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS), help="(both)"
     )
     arguments.add_argument("--compile", action="store_true", help="time torch.compile too")
+    harness.add_against(arguments, ["jax"])
     options = arguments.parse_args()
     if options.quick:
         options.rounds, options.optimizers = min(options.rounds, 5), options.optimizers[:1]
     torch = harness.start(options)
+    others = [
+        Compiler(name, tg.get_num_threads())
+        for name in installed(["jax"] if options.against is None else options.against)
+    ]
     harness.headline(options.rounds)
     rows = []
     for net in NETS:
         if options.nets and net.name not in options.nets:
             continue
         for optimizer in options.optimizers:
-            sides = contestants(net, optimizer, torch, options.compile)
+            sides = contestants(net, optimizer, torch, options.compile, others)
             compare(sides)
             row = harness.timed_row(
                 sides, options.rounds, name=net.name, batch=net.batch, optimizer=optimizer
@@ -165,8 +129,11 @@ def main() -> None:
             harness.show(row, f"{net.name}, batch {net.batch}, {optimizer}")
             rows.append(row)
     harness.show_means(rows, "training steps")
+    for other in others:
+        other.close()
     if options.json:
-        harness.write_json(options, "train", rows, torch)
+        versions = {other.name: other.version for other in others}
+        harness.write_json(options, "train", rows, torch, versions)
 
 
 if __name__ == "__main__":

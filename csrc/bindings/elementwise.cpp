@@ -11,15 +11,16 @@
 namespace tinygrad_cv {
 namespace {
 
-constexpr const char* kNames[] = {"relu", "leaky_relu", "sigmoid", "tanh",
-                                  "exp",  "silu",       "gelu",    "gelu_tanh"};
+constexpr const char* kNames[] = {"relu", "relu6", "leaky_relu", "sigmoid",  "tanh",
+                                  "exp",  "silu",  "gelu",       "gelu_tanh"};
 
 Activation activation_named(const char* name) {
     for (int i = 0; i < int(std::size(kNames)); ++i) {
         if (std::string_view(kNames[i]) == name) return static_cast<Activation>(i);
     }
-    throw std::invalid_argument(std::string("activation: name must be one of relu, leaky_relu, ") +
-                                "sigmoid, tanh, exp, silu, gelu, gelu_tanh, got '" + name + "'");
+    throw std::invalid_argument(std::string("activation: name must be one of relu, relu6, ") +
+                                "leaky_relu, sigmoid, tanh, exp, silu, gelu, gelu_tanh, got '" +
+                                name + "'");
 }
 
 template <class T>
@@ -87,6 +88,20 @@ py::array dropout(py::handle x, py::handle draws, double p) {
 }
 
 template <class T>
+py::array add_relu(py::handle a, py::handle b) {
+    const View<const T> va = view<const T>(a, "add_relu: a", rank_of(a));
+    const View<const T> vb = view<const T>(b, "add_relu: b", rank_of(a));
+    check_same_shape("add_relu: a and b", a, b);
+    py::array y = new_array<T>(shape_of(a));
+    T* out = static_cast<T*>(y.mutable_data());
+    const int64_t n = y.size();
+    const ElementwisePlan plan = plan_elementwise(Activation::relu, n, num_threads());
+    without_gil(plan.long_work,
+                [&] { elementwise_kernels<T>().add(true, n, plan.team, va.data, vb.data, out); });
+    return y;
+}
+
+template <class T>
 py::array channel_sum(py::handle x) {
     const View<const T> v = view<const T>(x, "channel_sum: x", rank_of(x));
     const ChannelShape g = channel_shape("channel_sum: x", x);
@@ -135,7 +150,8 @@ void bind_elementwise(py::module_& m) {
         },
         py::arg("name"), py::arg("grad"), py::arg("saved"), py::arg("alpha") = 0.0,
         "activation_backward(name: str, grad, saved, alpha: float = 0.0) -> numpy.ndarray\n\n"
-        "gx = grad f'(x); saved is y for relu, sigmoid, tanh and exp, x for the others.");
+        "gx = grad f'(x); saved is y for relu, relu6, sigmoid, tanh and exp, x for the "
+        "others.");
     m.def(
         "dropout",
         [](py::handle x, py::handle draws, double p) {
@@ -144,6 +160,14 @@ void bind_elementwise(py::module_& m) {
         py::arg("x"), py::arg("draws"), py::arg("p"),
         "dropout(x, draws, p: float) -> numpy.ndarray\n\n"
         "y = x / (1 - p) where draws >= p, else 0 x.");
+    m.def(
+        "add_relu",
+        [](py::handle a, py::handle b) {
+            return has_type<double>(a) ? add_relu<double>(a, b) : add_relu<float>(a, b);
+        },
+        py::arg("a"), py::arg("b"),
+        "add_relu(a, b) -> numpy.ndarray\n\n"
+        "y = max(a + b, 0); NaN stays.");
     m.def(
         "channel_sum",
         [](py::handle x) {

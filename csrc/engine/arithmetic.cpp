@@ -7,7 +7,10 @@
 #include <cstdint>
 #include <cstring>
 
+#include "bindings/array.h"
 #include "engine/shortcut.h"
+#include "kernels/elementwise.h"
+#include "runtime/threads.h"
 
 namespace tinygrad_cv {
 namespace {
@@ -24,11 +27,6 @@ Py_ssize_t size_of(Array* a) {
     Py_ssize_t n = 1;
     for (int i = 0; i < a->nd; ++i) n *= a->dimensions[i];
     return n;
-}
-
-bool same_shape(Array* a, Array* b) {
-    return a->nd == b->nd &&
-           std::memcmp(a->dimensions, b->dimensions, size_t(a->nd) * sizeof(Py_ssize_t)) == 0;
 }
 
 bool dense(Array* a) {
@@ -236,11 +234,41 @@ PyObject* shapes_of(PyObject* const* args, Py_ssize_t count) {
 }
 
 template <class T>
-void add_into(PyObject* a, PyObject* b) {
-    T* p = data_of<T>(a);
-    const T* q = data_of<T>(b);
-    const Py_ssize_t n = size_of(array_of(a));
-    for (Py_ssize_t i = 0; i < n; ++i) p[i] += q[i];
+void add_into(PyObject* to, PyObject* a, PyObject* b) {
+    const T *p = data_of<T>(a), *q = data_of<T>(b);
+    T* y = data_of<T>(to);
+    const Py_ssize_t n = size_of(array_of(to));
+    if (n <= kSmall) {
+        for (Py_ssize_t i = 0; i < n; ++i) y[i] = p[i] + q[i];
+        return;
+    }
+    const ElementwiseTable& table = TG_PICK(elementwise);
+    const ElementwisePlan plan = plan_elementwise(Activation::relu, n, num_threads());
+    without_gil(plan.long_work, [&] {
+        if constexpr (sizeof(T) == 4) {
+            table.f32.add(false, n, plan.team, p, q, y);
+        } else {
+            table.f64.add(false, n, plan.team, p, q, y);
+        }
+    });
+}
+
+// An array that nobody else refers to, nor to its memory: its own, or a block of the pool.
+bool sole(PyObject* array) {
+    PyObject* base = array_of(array)->base;
+    return Py_REFCNT(array) == 1 && (array_of(array)->flags & np::NPY_ARRAY_WRITEABLE_) != 0 &&
+           (base == nullptr || (PyCapsule_CheckExact(base) && Py_REFCNT(base) == 1));
+}
+
+// Of large dense arrays: in memory of the pool, which is warm, unlike NumPy's.
+template <class T>
+PyObject* large_sum(PyObject* a, PyObject* b) {
+    Array* x = array_of(a);
+    PyObject* sum = new_array<T>(std::vector<py::ssize_t>(x->dimensions, x->dimensions + x->nd))
+                        .release()
+                        .ptr();
+    add_into<T>(sum, a, b);
+    return sum;
 }
 
 }  // namespace
@@ -249,21 +277,24 @@ PyObject* add_up(PyObject* a, PyObject* b) {
     PyObject* sum = nullptr;
     if (is_array(a) && is_array(b)) {
         Array *x = array_of(a), *y = array_of(b);
-        // Owned by the array itself, which nobody else refers to.
-        const bool ours = Py_REFCNT(a) == 1 && x->base == nullptr &&
-                          (x->flags & np::NPY_ARRAY_WRITEABLE_) && x->descr == y->descr &&
-                          same_shape(x, y);
-        const bool small = ours && dense(x) && dense(y) && size_of(x) <= kSmall;
-        if (small && x->descr == descriptor<float>()) {
-            add_into<float>(a, b);
+        const bool alike = x->descr == y->descr && same_shape(x, y);
+        const bool ours = alike && sole(a), plain = alike && dense(x) && dense(y);
+        const bool f32 = plain && x->descr == descriptor<float>();
+        const bool f64 = plain && x->descr == descriptor<double>();
+        if (ours && f32) {
+            add_into<float>(a, a, b);
             return a;
         }
-        if (small && x->descr == descriptor<double>()) {
-            add_into<double>(a, b);
+        if (ours && f64) {
+            add_into<double>(a, a, b);
             return a;
         }
         if (ours) {
             sum = PyNumber_InPlaceAdd(a, b);
+        } else if (f32 && size_of(x) > kSmall) {
+            sum = large_sum<float>(a, b);
+        } else if (f64 && size_of(x) > kSmall) {
+            sum = large_sum<double>(a, b);
         } else {
             PyObject* both[] = {a, b};
             sum = elementwise(both, 2, Plus());

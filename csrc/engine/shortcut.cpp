@@ -98,6 +98,8 @@ Fast find(const std::string& name) {
         if (name == f.name) return f.call;
     for (const auto& f : arithmetic_functions)
         if (name == f.name) return f.call;
+    for (const auto& f : border_functions)
+        if (name == f.name) return f.call;
     throw std::invalid_argument("shortcut: there is none for '" + name + "'");
 }
 
@@ -129,11 +131,16 @@ void connect(const py::dict& names) {
     engine.watch = take("watch");
     engine.memory = take("memory");
     engine.shared = take("shared");
+    engine.leaf = reinterpret_cast<PyTypeObject*>(take("Leaf"));
     engine.below_mask = take("below_mask");
+    engine.cpu_room = take("cpu_room");
     engine.finish_watched = take("finish_watched");
     engine.zero_dim = take("zero_dim");
     engine.step = take("step");
     const py::handle tensor(reinterpret_cast<PyObject*>(engine.tensor)), gate(engine.gate);
+    const py::handle leaf(reinterpret_cast<PyObject*>(engine.leaf));
+    engine.leaf_tensor = offset(leaf, "tensor");
+    engine.leaf_hooks = offset(leaf, "hooks");
     engine.array = offset(tensor, "array");
     engine.grad = offset(tensor, "grad");
     engine.node = offset(tensor, "node");

@@ -16,11 +16,14 @@
 //   call.cpp        a gate's call: forward, the tensor around the value, the record
 //   walk.cpp        the backward pass from gate to gate
 //   arithmetic.cpp  sums, products and the like of small dense float arrays
+//   border.cpp      what stands before every kernel: its room, and dense arrays
 #pragma once
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <structmember.h>
+
+#include <cstring>
 
 namespace tinygrad_cv {
 
@@ -34,7 +37,8 @@ struct FastFunction {
     Fast call;
 };
 
-extern const FastFunction call_functions[2], walk_functions[2], arithmetic_functions[7];
+extern const FastFunction call_functions[3], walk_functions[3], arithmetic_functions[7],
+    border_functions[2];
 
 // What engine/shortcuts.py: connect tells once, when the package is imported; references are kept
 // for good, as the module's own globals are.
@@ -43,11 +47,14 @@ struct Engine {
     Py_ssize_t array = 0, grad = 0, node = 0;               // where slots lie in a Tensor,
     Py_ssize_t parents = 0, saved = 0, seq = 0, extra = 0;  // and in a Gate, in bytes
     PyObject* gate = nullptr;                               // the class; leaves are of another
-    PyObject* clock = nullptr;           // itertools.count: numbers gates and writes
-    PyObject* watch = nullptr;           // globals of engine/watch.py
-    PyObject* memory = nullptr;          // and of engine/memory.py,
-    PyObject* shared = nullptr;          // with its dict of shared memory
-    PyObject* below_mask = nullptr;      // the context variable
+    PyObject* clock = nullptr;                   // itertools.count: numbers gates and writes
+    PyObject* watch = nullptr;                   // globals of engine/watch.py
+    PyObject* memory = nullptr;                  // and of engine/memory.py,
+    PyObject* shared = nullptr;                  // with its dict of shared memory
+    Py_ssize_t leaf_tensor = 0, leaf_hooks = 0;  // slots of a Leaf
+    PyTypeObject* leaf = nullptr;
+    PyObject* below_mask = nullptr;  // context variables
+    PyObject* cpu_room = nullptr;
     PyObject* finish_watched = nullptr;  // Python functions for rare cases
     PyObject* zero_dim = nullptr;
     PyObject* step = nullptr;
@@ -77,6 +84,11 @@ inline bool is_array(PyObject* object) {
 
 inline const py::detail::PyArray_Proxy* array_of(PyObject* object) {
     return py::detail::array_proxy(object);
+}
+
+inline bool same_shape(const py::detail::PyArray_Proxy* a, const py::detail::PyArray_Proxy* b) {
+    return a->nd == b->nd &&
+           std::memcmp(a->dimensions, b->dimensions, size_t(a->nd) * sizeof(Py_ssize_t)) == 0;
 }
 
 // A borrowed global of a Python module, as it is now.

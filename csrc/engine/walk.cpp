@@ -175,8 +175,32 @@ PyObject* release(PyObject* const* args, Py_ssize_t count) {
     return new_reference(Py_None);
 }
 
+// As backprop.py: _accumulate, for a first gradient that nobody else has and is dense.
+PyObject* accumulate(PyObject* const* args, Py_ssize_t count) {
+    if (count != 3 || args[2] != Py_False || Py_TYPE(args[0]) != engine.leaf) return nullptr;
+    PyObject* hooks = slot(args[0], engine.leaf_hooks);
+    PyObject* tensor = PyWeakref_GetObject(slot(args[0], engine.leaf_tensor));
+    PyObject* grad = PyDict_GetItem(args[1], args[0]);
+    if (PyList_GET_SIZE(hooks) > 0 || tensor == Py_None || grad == nullptr) return nullptr;
+    PyObject* own = slot(tensor, engine.array);
+    if (slot(tensor, engine.grad) != Py_None || !is_array(own) || !is_array(grad)) return nullptr;
+    const auto *g = array_of(grad), *w = array_of(own);
+    const bool fits = g->descr == w->descr && same_shape(g, w);
+    const bool alone = Py_REFCNT(grad) == 1 && (g->base == nullptr || !is_array(g->base)) &&
+                       (g->flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_);
+    if (!fits || !alone) return nullptr;
+    PyObject* out = engine.tensor->tp_alloc(engine.tensor, 0);
+    if (out == nullptr) return nullptr;
+    slot(out, engine.array) = new_reference(grad);
+    slot(out, engine.grad) = new_reference(Py_None);
+    slot(out, engine.node) = new_reference(Py_None);
+    set_slot(tensor, engine.grad, out);
+    return new_reference(Py_None);
+}
+
 }  // namespace
 
-const FastFunction walk_functions[2] = {{"walk", walk}, {"release", release}};
+const FastFunction walk_functions[3] = {
+    {"walk", walk}, {"release", release}, {"_accumulate", accumulate}};
 
 }  // namespace tinygrad_cv

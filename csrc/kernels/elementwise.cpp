@@ -10,7 +10,8 @@ constexpr int64_t kGrain = int64_t(1) << 16;  // elements moved that are worth a
 
 ElementwisePlan plan_elementwise(Activation f, int64_t n, int threads) noexcept {
     // What needs an exponential takes some four times as long as what only moves memory.
-    const bool cheap = f == Activation::relu || f == Activation::leaky_relu;
+    const bool cheap =
+        f == Activation::relu || f == Activation::relu6 || f == Activation::leaky_relu;
     const int64_t work = cheap ? n : 4 * n;
     return {team_for(work, kGrain, threads), work > 2 * kGrain};
 }

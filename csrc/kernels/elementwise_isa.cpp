@@ -20,6 +20,10 @@ TG_INLINE Vec<T> gelu_inner(Vec<T> x) {
 template <class T, Activation F>
 TG_INLINE Vec<T> value(Vec<T> x, T alpha) {
     if constexpr (F == Activation::relu) return select<T>(x < T(0), Vec<T>{}, x);
+    if constexpr (F == Activation::relu6) {
+        const Vec<T> above = select<T>(x < T(0), Vec<T>{}, x);
+        return select<T>(above > T(6), splat(T(6)), above);
+    }
     if constexpr (F == Activation::leaky_relu) return select<T>(x > T(0), x, x * alpha);
     if constexpr (F == Activation::sigmoid) return sigmoid_lanes<T>(x);
     if constexpr (F == Activation::tanh) return tanh_lanes<T>(x);
@@ -36,6 +40,9 @@ template <class T, Activation F>
 TG_INLINE Vec<T> gradient(Vec<T> gy, Vec<T> saved, T alpha) {
     const Vec<T> one = splat(T(1));
     if constexpr (F == Activation::relu) return select<T>(saved <= T(0), Vec<T>{}, gy);
+    if constexpr (F == Activation::relu6) {
+        return select<T>(saved >= T(6), Vec<T>{}, select<T>(saved <= T(0), Vec<T>{}, gy));
+    }
     if constexpr (F == Activation::leaky_relu) return select<T>(saved > T(0), gy, gy * alpha);
     if constexpr (F == Activation::sigmoid) return gy * (saved * (one - saved));
     if constexpr (F == Activation::tanh) return gy * fma(-saved, saved, one);
@@ -71,7 +78,7 @@ void backward_as(T alpha, int64_t n, int team, const T* gy, const T* saved, T* g
 }
 
 #define TG_FOR_EACH_ACTIVATION(X) \
-    X(relu) X(leaky_relu) X(sigmoid) X(tanh) X(exp) X(silu) X(gelu) X(gelu_tanh)
+    X(relu) X(relu6) X(leaky_relu) X(sigmoid) X(tanh) X(exp) X(silu) X(gelu) X(gelu_tanh)
 
 template <class T>
 void forward(Activation f, T alpha, int64_t n, int team, const T* x, T* y) noexcept {
@@ -103,10 +110,19 @@ void dropout(T p, T scale, int64_t n, int team, const T* x, const T* draw, T* y)
     });
 }
 
+template <class T>
+void add(bool relu, int64_t n, int team, const T* a, const T* b, T* y) noexcept {
+    sweep<T>(n, team, [=](int64_t i, int lanes) TG_INLINE_LAMBDA {
+        const Vec<T> sum = load_some(a + i, lanes) + load_some(b + i, lanes);
+        store_some(y + i, relu ? select<T>(sum < T(0), Vec<T>{}, sum) : sum, lanes);
+    });
+}
+
 }  // namespace
 
-const ElementwiseTable elementwise = {{forward<float>, backward<float>, dropout<float>},
-                                      {forward<double>, backward<double>, dropout<double>}};
+const ElementwiseTable elementwise = {
+    {forward<float>, backward<float>, dropout<float>, add<float>},
+    {forward<double>, backward<double>, dropout<double>, add<double>}};
 
 }  // namespace TG_ISA
 }  // namespace tinygrad_cv

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
+__all__: list[str] = ['activation', 'activation_backward', 'adam_step', 'add_relu', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'batch_norm', 'batch_norm_backward', 'channel_affine', 'channel_sum', 'compiler', 'connect_engine', 'conv2d', 'conv2d_backward_input', 'conv2d_backward_weight', 'conv2d_plan', 'cross_entropy', 'cross_entropy_backward', 'dropout', 'get_float32_precision', 'get_num_threads', 'has_openmp', 'isa', 'log_softmax', 'log_softmax_backward', 'machine', 'matmul', 'matmul_plan', 'max_pool2d', 'max_pool2d_backward', 'max_pool2d_gather', 'measure_peak', 'nearest', 'nearest_plan', 'pairwise_distance', 'pool_release', 'pool_set_limit', 'pool_stats', 'relu_channel_sum', 'set_float32_precision', 'set_num_threads', 'sgd_step', 'shortcut', 'use_shortcuts', 'warp_bilinear']
 def activation(name: str, x: typing.Any, alpha: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> numpy.ndarray:
     """
     activation(name: str, x, alpha: float = 0.0) -> numpy.ndarray
@@ -15,7 +16,7 @@ def activation_backward(name: str, grad: typing.Any, saved: typing.Any, alpha: t
     """
     activation_backward(name: str, grad, saved, alpha: float = 0.0) -> numpy.ndarray
     
-    gx = grad f'(x); saved is y for relu, sigmoid, tanh and exp, x for the others.
+    gx = grad f'(x); saved is y for relu, relu6, sigmoid, tanh and exp, x for the others.
     """
 def adam_step(w: typing.Any, grad: typing.Any, exp_avg: typing.Any, exp_avg_sq: typing.Any, max_exp_avg_sq: typing.Any, beta1: typing.SupportsFloat | typing.SupportsIndex, beta2: typing.SupportsFloat | typing.SupportsIndex, step: typing.SupportsFloat | typing.SupportsIndex, divisor: typing.SupportsFloat | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, decay: typing.SupportsFloat | typing.SupportsIndex, shrink: typing.SupportsFloat | typing.SupportsIndex, maximize: bool) -> None:
     """
@@ -24,6 +25,12 @@ def adam_step(w: typing.Any, grad: typing.Any, exp_avg: typing.Any, exp_avg_sq: 
     
     In place: w *= shrink; d = ±grad + decay w; exp_avg and exp_avg_sq take d and d^2 in;
     w -= step exp_avg / (sqrt(exp_avg_sq) / divisor + eps), with max_exp_avg_sq its largest.
+    """
+def add_relu(a: typing.Any, b: typing.Any) -> numpy.ndarray:
+    """
+    add_relu(a, b) -> numpy.ndarray
+    
+    y = max(a + b, 0); NaN stays.
     """
 def available_isas() -> tuple:
     """

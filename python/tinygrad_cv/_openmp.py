@@ -10,7 +10,10 @@ from __future__ import annotations
 import importlib
 import os
 
-SPINS = "2000"  # a few microseconds, as long as waking a sleeping thread takes
+# A few microseconds, as long as waking a sleeping thread takes. A step of LeNet, batch 32, on two cores
+# with twelve other programs: 18 ms with 0, 500 or 2,000, 24 with 10,000, 48 with 50,000, 68 or more with
+# 300,000; likewise with 1 and 5 ms of the user's own work between steps.
+SPINS = "2000"
 
 _NAMES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 

@@ -14,11 +14,11 @@ from tinygrad_cv.backends.cpp import elementwise as cpp
 from tinygrad_cv.backends.reference import elementwise as reference
 
 DTYPES = [np.float32, np.float64]
-NAMES = ["relu", "leaky_relu", "sigmoid", "tanh", "exp", "silu", "gelu", "gelu_tanh"]
-FROM_OUTPUT = ("relu", "sigmoid", "tanh", "exp")
+NAMES = ["relu", "relu6", "leaky_relu", "sigmoid", "tanh", "exp", "silu", "gelu", "gelu_tanh"]
+FROM_OUTPUT = ("relu", "relu6", "sigmoid", "tanh", "exp")
 # Units of the last place of the result; beside them units of 1, where the formula cancels.
 BOUNDS = {
-    "relu": 0, "leaky_relu": 0.5, "sigmoid": 3.5, "tanh": 3, "exp": 1.5,
+    "relu": 0, "relu6": 0, "leaky_relu": 0.5, "sigmoid": 3.5, "tanh": 3, "exp": 1.5,
     "silu": 5, "gelu": 4, "gelu_tanh": 4,
 }  # fmt: skip
 ABSOLUTE = ("gelu", "gelu_tanh")
@@ -39,6 +39,8 @@ def exactly(name, x, alpha):
     x = x.astype(np.longdouble)
     if name == "relu":
         return np.where(x > 0, x, 0)
+    if name == "relu6":
+        return np.minimum(np.where(x > 0, x, 0), 6)
     if name == "leaky_relu":
         return np.where(x > 0, x, alpha * x)
     if name == "gelu":
@@ -87,6 +89,7 @@ def test_limits_are_exact(dtype):
     nan, inf = np.nan, np.inf
     for name, want in {
         "relu": [0, 0, 0, 0, 1e6, inf, nan],
+        "relu6": [0, 0, 0, 0, 6, 6, nan],
         "leaky_relu": [-inf, -1e5, 0, 0, 1e6, inf, nan],
         "sigmoid": [0, 0, 0.5, 0.5, 1, 1, nan],
         "tanh": [-1, -1, 0, 0, 1, 1, nan],
@@ -151,6 +154,27 @@ def test_relus_gradient_is_exact_where_there_is_none():
     grad = np.array([np.inf, 1.0, 2.0, np.nan], np.float32)
     for room in (cpp, reference):
         np.testing.assert_array_equal(room.activation_backward("relu", grad, y), [0, 1, 2, 0])
+
+
+def test_relu6s_gradient_is_exact_where_there_is_none():
+    y = np.array([0.0, 2.0, np.nan, 6.0, 0.0, 6.0], np.float32)
+    grad = np.array([np.inf, 1.0, 2.0, 3.0, np.nan, np.inf], np.float32)
+    for room in (cpp, reference):
+        got = room.activation_backward("relu6", grad, y)
+        np.testing.assert_array_equal(got, [0, 1, 2, 0, 0, 0])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", SIZES)
+def test_sums_are_clipped_exactly(size, dtype):
+    a, b = spread(size, dtype, 9), spread(size, dtype, 9)[::-1]
+    a[:1] = np.nan
+    for room in (cpp, reference):
+        y = room.add_relu(a, b)
+        assert y.dtype == dtype
+        np.testing.assert_array_equal(y, np.maximum(a + b, 0))
+    with pytest.raises(ValueError, match="add_relu: a and b must have one shape"):
+        cpp.add_relu(a, np.zeros(size + 1, dtype))
 
 
 @pytest.mark.parametrize("name", NAMES)

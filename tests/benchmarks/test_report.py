@@ -91,6 +91,21 @@ def test_a_training_run_shows_both_sides_and_their_ratio(report, record):
     assert lines[-1].startswith("PyTorch's time divided by ours: 2.50. `python ")
 
 
+def test_other_opponents_have_columns_where_they_ran(report, record):
+    record["versions"] |= {"jax": "0.9", "onnxruntime": "1.2"}
+    record["rows"][0]["jax_us"] = [3.0]
+    record["rows"].append(
+        {**row("small", "forward", 2, 4, 8), "jax_us": [10.0], "onnxruntime_us": [1.0]}
+    )
+    lines = report.TABLES["conv2d-avx2"](record)
+    assert lines[0].endswith("| both ways | both ways, JAX | forward, JAX | forward, onnxruntime |")
+    assert "| small | 2.0 / 4.0 |  |  | 4.0 / 2.0 | 3.0 | 5.0 | 0.5 |" in lines
+    assert "| large |  |  |  | 1.0 / 2.0 |  |  |  |" in lines
+    assert "PyTorch 2.0, JAX 0.9, onnxruntime 1.2" in lines[-1]
+    record["rows"] = [{**row(op="", ours=2, torch=5, last=3, **FAMILIES["train"]), "jax_us": [9]}]
+    assert "| net, batch 8, SGD | 0.00 ms | 2.50 | 1.50 | 4.50 |" in report.TABLES["train"](record)
+
+
 def test_a_page_keeps_what_stands_around_a_table(report, record):
     begin, end = report.BEGIN.format("conv2d"), report.END.format("conv2d")
     page = f"before\n{begin}\nold\n{end}\nafter\n"

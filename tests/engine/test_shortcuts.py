@@ -16,12 +16,15 @@ from hypothesis import strategies as st
 
 import tinygrad_cv as tg
 from tinygrad_cv import _core
+from tinygrad_cv.backends import backend_for
+from tinygrad_cv.backends.cpp.arrays import dense
 from tinygrad_cv.engine.gate import BinaryGate, UnaryGate
 from tinygrad_cv.engine.masking import below_mask
 from tinygrad_cv.engine.shortcuts import plain_python, shortcut
 from tinygrad_cv.gates.activation import tanh_backward
 from tinygrad_cv.gates.broadcast import shapes_of, unbroadcast
 from tinygrad_cv.gates.chain import chain
+from tinygrad_cv.gates.matmul import Linear
 from tinygrad_cv.gates.operators import add, multiply, subtract
 
 SHAPES = [(), (1,), (4,), (3, 4), (3, 1), (2, 3, 4), (0, 4), (20, 20), (40, 30)]  # above bounds
@@ -43,6 +46,7 @@ class Own(tg.Gate):
 
 UNARY = [
     tg.tanh, tg.neg, tg.relu, tg.sigmoid, lambda x: Own()(x), lambda x: x.t() if x.ndim == 2 else x,
+    lambda x: tg.cat([x, x * x]) if x.ndim else x, lambda x: tg.cat([x] * 9)[: len(x)] if x.ndim else x,
     lambda x: x.sum(), lambda x: x.detach(), lambda x: tg.where(x > 0, x, x * x),
 ]  # fmt: skip
 BINARY = [operator.add, operator.sub, operator.mul, operator.mul, operator.truediv]
@@ -229,6 +233,91 @@ def test_shapes_are_told_alike_both_ways(pairs):
         ours = shapes_of(a, b)
         with plain_python():
             assert ours == shapes_of(a, b)
+
+
+@given(operands)
+def test_rooms_and_dense_arrays_are_told_alike_both_ways(a):
+    assume(isinstance(a, np.ndarray))
+    with tg.use_backend("reference"):
+        assert backend_for(a).name == "reference"
+    assert backend_for(a).name == "cpp"
+    ours = dense(a)
+    assert ours.flags.c_contiguous
+    assert ours.flags.aligned
+    with plain_python():
+        assert (dense(a) is a) == (ours is a)
+    np.testing.assert_array_equal(ours, a)
+
+
+def test_a_gate_of_several_inputs_takes_tensors_arrays_and_none():
+    x, w, b = (np.random.default_rng(0).standard_normal(s) for s in ((2, 3), (4, 3), (4,)))
+
+    def outcome():
+        tw = tg.tensor(w, requires_grad=True)
+        recorded, unrecorded = Linear(), Linear()
+        y = recorded(x, tw, b)
+        assert [p is None for p in recorded.parents] == [True, False, True]
+        assert y.gate is recorded
+        assert unrecorded(tg.tensor(x), w, None).gate is None
+        plain = Linear()
+        value = plain(x, w, b)
+        assert type(value) is np.ndarray
+        assert plain.parents == (None, None, None)
+        y.backward(tg.ones(2, 4, dtype="float64"))
+        with pytest.raises(ValueError, match="matmul"):
+            Linear()(x, tg.tensor(w.T), b)
+        with pytest.raises(TypeError):
+            Linear()(x)
+        return y.array, value, tw.grad.array
+
+    ours = outcome()
+    with plain_python():
+        theirs = outcome()
+    for mine, plain in zip(ours, theirs, strict=True):
+        assert_same_bits(mine, plain)
+
+
+@pytest.mark.parametrize("size", [3, 1500, 200_000])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradients_that_meet_are_added_alike_both_ways(size, dtype):
+    """Fresh ones, ones that another path has as well, and those of kernels, which are the pool's."""
+    rng = np.random.default_rng(size)
+    start, upstream = (rng.standard_normal(size).astype(dtype) for _ in range(2))
+
+    def gradients():
+        x = tg.tensor(start, requires_grad=True)
+        y = x.relu() + x.relu().relu() + x * 3.0
+        seen = []
+        y.register_hook(lambda grad: seen.append(grad.array))
+        given = tg.tensor(upstream)
+        (y + y.sigmoid() + x).backward(given)
+        np.testing.assert_array_equal(given.array, upstream)
+        return seen[0], x.grad.array
+
+    ours = gradients()
+    with plain_python():
+        theirs = gradients()
+    for mine, plain in zip(ours, theirs, strict=True):
+        assert_same_bits(mine, plain)
+
+
+def test_a_leaf_gets_an_array_of_its_own():
+    def memory(build):
+        a, b = (tg.tensor(np.ones((2, 3)), requires_grad=True) for _ in range(2))
+        upstream = tg.tensor(np.ones((2, 3)))
+        build(a, b).backward(upstream)
+        found = [t.grad.array for t in (a, b)]
+        assert all(array.flags.c_contiguous for array in found)
+        assert not np.shares_memory(*found)
+        assert not any(np.shares_memory(array, upstream.array) for array in found)
+        a.grad.array[...] = 5  # as zero_grad and the optimizers do
+        assert a.grad.node is None
+        return [t.grad.tolist() for t in (a, b)]
+
+    for build in (lambda a, b: a + b, lambda a, b: a.t().t() + b * 2.0, lambda a, b: a * b):
+        ours = memory(build)
+        with plain_python():
+            assert memory(build) == ours
 
 
 # The object

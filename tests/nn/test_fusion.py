@@ -218,6 +218,67 @@ def test_run_is_for_layers_of_ones_own_as_well():
     assert kinds(y) == ["BatchNorm", "Conv2d"]
 
 
+class Block(nn.Module):
+    """The end of a residual block, written with `fusion` and as PyTorch has it."""
+
+    def __init__(self, fused, relu):
+        super().__init__()
+        self.conv, self.relu, self.fused = conv(padding=1), relu, fused
+        self.shortcut = nn.Conv2d(2, 4, 1, dtype=tg.float64)
+
+    def forward(self, x):
+        a, b = self.conv(x), self.shortcut(x)
+        return fusion.add_relu(a, b, self.relu) if self.fused else self.relu(a + b)
+
+
+def blocks(relu=nn.ReLU):
+    tg.manual_seed(0)
+    fused = Block(True, relu())
+    tg.manual_seed(0)
+    return fused, Block(False, relu())
+
+
+@pytest.mark.parametrize("relu", [nn.ReLU, lambda: nn.ReLU(inplace=True), Loud, nn.Tanh])
+def test_a_blocks_end_gives_what_sum_and_relu_give(relu):
+    fused, plain = blocks(relu)
+    x, grad = drawn(2, 2, 5, 5), drawn(2, 4, 5, 5, seed=1)
+    x[0, 0, 2, 2] = np.nan
+    for ours, theirs in zip(
+        results(fused, lambda net, t: net(t), x, grad),
+        results(plain, lambda net, t: net(t), x, grad),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_blocks_end_is_one_gate_unless_somebody_looks():
+    from tinygrad_cv import viz
+
+    fused, _ = blocks()
+    x = tg.tensor(drawn(2, 2, 5, 5))
+    assert kinds(fused(x))[0] == "AddRelu"
+    with viz.record():
+        assert kinds(fused(x))[:2] == ["Relu", "Add"]
+    with fused.relu.register_forward_hook(lambda module, args, out: None):
+        assert kinds(fused(x))[:2] == ["Relu", "Add"]
+    assert (
+        kinds(fusion.add_relu(fused.conv(x), tg.ones(1, dtype=tg.float64), fused.relu))[1] == "Add"
+    )
+    assert fusion.add_relu(tg.tensor([1, -4]), tg.tensor([2, 3]), nn.ReLU()).tolist() == [3, 0]
+    a, b = tg.tensor([1.0, -4.0]), tg.tensor([2.0, 3.0], dtype=tg.float64)
+    assert fusion.add_relu(a, b, nn.ReLU()).tolist() == [3, 0]
+
+
+def test_a_blocks_end_has_right_second_derivatives():
+    a, b = drawn(3, 4), drawn(3, 4, seed=1)
+    relu = nn.ReLU()
+    gradcheck(lambda a, b: fusion.add_relu(a, b, relu), (a, b))
+    gradgradcheck(lambda a, b: fusion.add_relu(a, b, relu), (a, b))
+    x = tg.tensor(a, requires_grad=True)
+    fusion.add_relu(x, x, relu).backward(tg.ones(3, 4, dtype=tg.float64))
+    np.testing.assert_array_equal(x.grad.numpy(), 2.0 * (a > 0))  # one gradient, twice
+
+
 def test_saved_activations_of_a_pooled_convolution_are_the_pooled_ones():
     net = nn.Sequential(conv(padding=1), nn.ReLU(), nn.MaxPool2d(2))
     y = net(tg.tensor(drawn(2, 2, 8, 8)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinygrad_cv import _core
 from tinygrad_cv.backends.cpp import room as _cpp
 from tinygrad_cv.backends.precision import get_float32_precision, set_float32_precision
 from tinygrad_cv.backends.reference import room as _reference
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["backend_for", "get_float32_precision", "set_float32_precision", "use_backend"]
 
 _CPU_ROOMS: dict[str, Backend] = {"cpp": _cpp, "reference": _reference}
-_cpu_room: ContextVar[Backend] = ContextVar("cpu_room", default=_cpp)
-_chosen = _cpu_room.get
+cpu_room: ContextVar[Backend] = ContextVar("cpu_room", default=_cpp)
+_chosen = cpu_room.get
 _ndarray = np.ndarray
 
 
+@_core.shortcut
 def backend_for(array: Array) -> Backend:
     """The room whose kernels take this array.
 
@@ -91,7 +93,7 @@ class use_backend:  # a function in use; a class so that it also works in a with
         if name not in _CPU_ROOMS:
             names = " or ".join(map(repr, _CPU_ROOMS))
             raise ValueError(f"use_backend: name must be {names}, got {name!r}")
-        self._token: Token[Backend] = _cpu_room.set(_CPU_ROOMS[name])
+        self._token: Token[Backend] = cpu_room.set(_CPU_ROOMS[name])
 
     def __enter__(self) -> None:
         pass
@@ -102,4 +104,4 @@ class use_backend:  # a function in use; a class so that it also works in a with
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        _cpu_room.reset(self._token)
+        cpu_room.reset(self._token)

@@ -147,17 +147,20 @@ class Backend(Protocol):
         """
 
     def activation(self, name: str, x: Array, alpha: float = 0.0) -> Array:
-        """y = f(x) for f "relu", "leaky_relu" (slope alpha), "sigmoid", "tanh", "exp", "silu",
-        "gelu" or "gelu_tanh". NaN gives NaN.
+        """y = f(x) for f "relu", "relu6", "leaky_relu" (slope alpha), "sigmoid", "tanh", "exp",
+        "silu", "gelu" or "gelu_tanh". NaN gives NaN.
         """
 
     def activation_backward(
         self, name: str, grad: Array, saved: Array, alpha: float = 0.0
     ) -> Array:
-        """grad f'(x); `saved` is y for "relu", "sigmoid", "tanh" and "exp", x for the others.
+        """grad f'(x); `saved` is y for "relu", "relu6", "sigmoid", "tanh" and "exp", else x.
 
-        relu: grad where y > 0 or NaN, exactly 0 elsewhere.
+        relu: grad where y > 0 or NaN, exactly 0 elsewhere; relu6: 0 where y is 6 as well.
         """
+
+    def add_relu(self, a: Array, b: Array) -> Array:
+        """max(a + b, 0) for arrays of one shape and dtype. NaN stays."""
 
     def dropout(self, x: Array, draws: Array, p: float) -> Array:
         """y = x / (1 - p) where draws >= p, else 0 x; draws in [0, 1), of x's shape and dtype."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv.backends import cpu_room
 from tinygrad_cv.engine import anomaly, exposure, memory, watch
 from tinygrad_cv.engine.gate import (
     Gate,
@@ -371,6 +372,7 @@ def _own(grads: dict[Node, Any], node: Node, dtype: Any) -> Any:
     return array if alone and whole and array.flags.c_contiguous else array.copy()
 
 
+@shortcut
 def _accumulate(leaf: Leaf, grads: dict[Node, Any], create_graph: bool) -> None:
     """Add a leaf's gradient to its tensor's ``.grad``."""
     tensor = leaf.tensor()
@@ -408,6 +410,8 @@ connect(
     memory=vars(memory),
     shared=memory.shared,
     below_mask=below_mask,
+    cpu_room=cpu_room,
+    Leaf=Leaf,
     finish_watched=finish_watched,
     zero_dim=zero_dim,
     step=step,

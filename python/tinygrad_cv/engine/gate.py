@@ -97,6 +97,7 @@ class Gate:
         """For each input, whether its gradient is wanted: the others may be None."""
         return tuple([parent is not None for parent in self.parents])
 
+    @shortcut
     def __call__(self, *inputs: Any) -> Any:
         arrays = []
         parents = []

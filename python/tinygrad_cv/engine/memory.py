@@ -23,7 +23,7 @@ clock = itertools.count(1)
 next_seq = clock.__next__
 
 last_write = 0
-_writes: dict[int, tuple[weakref.ref[Any], int]] = {}
+_writes: dict[int, tuple[weakref.ref[Any], list[int]]] = {}  # by id of the owner
 
 
 def owner(array: Any) -> Any:
@@ -45,14 +45,18 @@ def wrote(array: Any) -> None:
     base = owner(array)
     key = id(base)
     stamp = next_seq()
-    _writes[key] = (weakref.ref(base, lambda _: _writes.pop(key, None)), stamp)
+    write = _writes.get(key)
+    if write is not None and write[0]() is base:  # a parameter is written to in every step
+        write[1][0] = stamp
+    else:
+        _writes[key] = (weakref.ref(base, lambda _: _writes.pop(key, None)), [stamp])
     last_write = stamp
 
 
 def written_after(array: Any, seq: int) -> bool:
     """True if the memory of `array` was written to in place after the gate or time `seq`."""
     write = _writes.get(id(owner(array)))
-    return write is not None and write[1] > seq
+    return write is not None and write[1][0] > seq
 
 
 def check_saved(gate: Gate) -> None:
@@ -61,13 +65,13 @@ def check_saved(gate: Gate) -> None:
         if not hasattr(value, "base"):
             continue
         write = _writes.get(id(owner(value)))
-        if write is not None and write[1] > gate.seq:
+        if write is not None and write[1][0] > gate.seq:
             what = "its output" if source < 0 else f"its input {source}"
             made_at = gate.extra.made_at if gate.extra is not None else None
             raise RuntimeError(
                 f"backward: {type(gate).__name__} saved {what}, of shape {tuple(value.shape)}"
                 f"{_origin(gate, source)}, and it was changed in place afterwards (the gate is "
-                f"number {gate.seq}, the write {write[1]}); change a clone() instead, or after "
+                f"number {gate.seq}, the write {write[1][0]}); change a clone() instead, or after "
                 "backward" + (f"; the gate was made at {made_at}" if made_at else "")
             )
 

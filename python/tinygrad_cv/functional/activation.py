@@ -192,7 +192,7 @@ def hardtanh(
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """input limited to [0, 6]; the gradient at both ends is 0."""
-    return _elementwise("relu6", gates.Hardtanh(0, 6), input, inplace)
+    return _elementwise("relu6", gates.Relu6(), input, inplace)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -173,39 +174,61 @@ def convolved(
             where, dims, batch, weight, bias, stride, padding, dilation, groups, gate_of
         )
         return out.reshape(out.shape[1:])
-    check_operands(where, dims, input, weight, bias, groups)
-    kernel = weight.shape[2:]
     stride = numbers(where, "stride", stride, 1, dims)
     dilation = numbers(where, "dilation", dilation, 1, dims)
-    padding, frame = _padding(where, padding, kernel, stride, dilation)
+    if not isinstance(padding, str):
+        padding = numbers(where, "padding", padding, 0, dims)
+    if not isinstance(groups, (int, np.integer)) or groups < 1:
+        raise ValueError(f"{where}: groups must be an int of at least 1, got {groups!r}")
+    x, w = input.shape, weight.shape
+    settings, frame, size = _fit(where, dims, x, w, stride, padding, dilation, int(groups))
+    if bias is not None and bias.shape != w[:1]:
+        raise ValueError(f"{where}: bias has shape {bias.shape} but weight {w} expects ({w[0]},)")
+    check_dtypes(where, input, weight, bias)
     if any(frame):
         input = ConstantPad(((0, 0), (0, 0), *[(0, extra) for extra in frame]), 0)(input)
-    window_error(where, input.shape[2:], kernel, stride, padding, dilation)
-    if dims == 1:
-        settings = Conv2dSettings((1, *stride), (0, *padding), (1, *dilation), int(groups))
-        image, kernels = input.unsqueeze(2), weight.unsqueeze(2)
-    else:
-        settings = Conv2dSettings(stride, padding, dilation, int(groups))
-        image, kernels = input, weight
-    if gate_of is None:
-        gate: Gate = Conv2d(settings)
-    else:
-        gate = gate_of(settings, settings.output_size(image.shape[2:], kernels.shape[2:]))
+    image, kernels = (input, weight) if dims == 2 else (input.unsqueeze(2), weight.unsqueeze(2))
+    gate = Conv2d(settings) if gate_of is None else gate_of(settings, size)
     y: Tensor = gate(image, kernels) if bias is None else gate(image, kernels, bias)
-    return y.squeeze(2) if dims == 1 else y
+    return y if dims == 2 else y.squeeze(2)
 
 
-def check_operands(
-    where: str, dims: int, input: Tensor, weight: Tensor, bias: Tensor | None, groups: Any
+@lru_cache(maxsize=1024)  # a network's layers ask the same in every step
+def _fit(
+    where: str,
+    dims: int,
+    x: tuple[int, ...],
+    w: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...] | str,
+    dilation: tuple[int, ...],
+    groups: int,
+) -> tuple[Conv2dSettings, tuple[int, ...], Pair]:
+    """What follows from the shapes of input and weight and the settings.
+
+    The settings of the kernels, the zeros that "same" adds at the end of each side, and the result's
+    rows and columns; those of a row are those of one image row.
+    """
+    check_shapes(where, dims, x, w, groups)
+    kernel = w[2:]
+    padding, frame = _padding(where, padding, kernel, stride, dilation)
+    sides = tuple([n + extra for n, extra in zip(x[2:], frame, strict=True)])
+    window_error(where, sides, kernel, stride, padding, dilation)
+    if dims == 1:
+        sides, kernel = (1, *sides), (1, *kernel)
+        stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
+    settings = Conv2dSettings(stride, padding, dilation, groups)  # type: ignore[arg-type]
+    return settings, frame, settings.output_size(sides, kernel)  # type: ignore[arg-type]
+
+
+def check_shapes(
+    where: str, dims: int, x: tuple[int, ...], w: tuple[int, ...], groups: int
 ) -> None:
-    """Raise as `conv2d` says unless channels, groups and dtypes fit."""
-    x, w = input.shape, weight.shape
+    """Raise as `conv2d` says unless channels and groups fit."""
     if len(x) != dims + 2:
         raise ValueError(f"{where}: input must have shape {_SHAPES[dims][0]}, got {x}")
     if len(w) != dims + 2:
         raise ValueError(f"{where}: weight must have shape {_SHAPES[dims][1]}, got {w}")
-    if not isinstance(groups, (int, np.integer)) or groups < 1:
-        raise ValueError(f"{where}: groups must be an int of at least 1, got {groups!r}")
     if x[1] != w[1] * groups:
         hint = ""
         if dims == 2 and x[3] == w[1] * groups and x[1] > x[3]:  # more rows than channels
@@ -216,9 +239,6 @@ def check_operands(
         )
     if w[0] % groups:
         raise ValueError(f"{where}: {w[0]} output channels are not a multiple of groups={groups}")
-    if bias is not None and bias.shape != (w[0],):
-        raise ValueError(f"{where}: bias has shape {bias.shape} but weight {w} expects ({w[0]},)")
-    check_dtypes(where, input, weight, bias)
     if 0 in w[2:]:
         raise ValueError(f"{where}: weight {w} has no {' or '.join(_SIDES[dims])}")
 
@@ -248,18 +268,18 @@ def window_error(
 
 def _padding(
     where: str, padding: Any, kernel: Any, stride: Any, dilation: Any
-) -> tuple[Any, list[int]]:
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Zeros at both ends of each side, and how many more at its end."""
-    none = [0] * len(kernel)
+    none = (0,) * len(kernel)
     if padding == "valid":
-        return tuple(none), none
+        return none, none
     if padding == "same":
         if any(n != 1 for n in stride):
             raise ValueError(f"{where}: padding 'same' needs stride 1, got {stride}")
         total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-        return tuple([n // 2 for n in total]), [n % 2 for n in total]
+        return tuple([n // 2 for n in total]), tuple([n % 2 for n in total])
     if isinstance(padding, str):
         raise ValueError(
             f"{where}: padding must be an int, a pair of ints, 'same' or 'valid', got {padding!r}"
         )
-    return numbers(where, "padding", padding, 0, len(kernel)), none
+    return padding, none

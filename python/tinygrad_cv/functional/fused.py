@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_cv.functional.conv import convolved
 from tinygrad_cv.functional.linalg import affine
 from tinygrad_cv.functional.pool import pool_settings
-from tinygrad_cv.gates.fused import Conv2dRelu, Conv2dReluPool, LinearRelu
+from tinygrad_cv.gates.fused import AddRelu, Conv2dRelu, Conv2dReluPool, LinearRelu
 
 if TYPE_CHECKING:
     from tinygrad_cv.backends.contract import Conv2dSettings, Pair
@@ -38,3 +38,9 @@ def conv2d_relu(
 def linear_relu(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """relu of `linear`."""
     return affine(input, weight, bias, LinearRelu())
+
+
+def add_relu(a: Tensor, b: Tensor) -> Tensor:
+    """relu of the sum of float tensors of one shape and dtype."""
+    out: Tensor = AddRelu()(a, b)
+    return out

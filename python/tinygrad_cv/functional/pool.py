@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -364,8 +365,22 @@ def pool_settings(
     step = kernel if stride is None else numbers(where, "stride", stride, 1, dims)
     frame = numbers(where, "padding", padding, 0, dims)
     apart = numbers(where, "dilation", dilation, 1, dims)
+    return _fit(where, dims, shape, kernel, step, frame, apart, bool(ceil_mode))
+
+
+@lru_cache(maxsize=1024)  # a network's layers ask the same in every step
+def _fit(
+    where: str,
+    dims: int,
+    shape: tuple[int, ...],
+    kernel: tuple[int, ...],
+    step: tuple[int, ...],
+    frame: tuple[int, ...],
+    apart: tuple[int, ...],
+    ceil_mode: bool,
+) -> Pool2dSettings:
     settings = Pool2dSettings(
-        _two(kernel, 1), _two(step, 1), _two(frame, 0), _two(apart, 1), bool(ceil_mode)
+        _two(kernel, 1), _two(step, 1), _two(frame, 0), _two(apart, 1), ceil_mode
     )
     size = settings.output_size(_two(shape, 1))[-dims:]
     for i, side in enumerate(_SIDES[dims]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     if start > end:
         raise ValueError(f"flatten: start_dim {start_dim} lies after end_dim {end_dim}")
     shape = input.shape
-    length = int(np.prod(shape[start : end + 1]))
+    length = math.prod(shape[start : end + 1])
     return gates.Reshape((*shape[:start], length, *shape[end + 1 :]))(input)
 
 

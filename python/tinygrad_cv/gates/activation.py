@@ -367,8 +367,33 @@ class Softsign(UnaryGate):
         return (chain(grad, 1 / (below * below)),)
 
 
+class Relu6(UnaryGate):
+    """y = min(max(x, 0), 6), elementwise; NaN stays NaN.
+
+    Local gradient: 1 where 0 < y < 6, else 0 (at the two kinks as well).
+    Shapes: x any; y as x. Source: Krizhevsky 2010, "Convolutional deep belief networks on CIFAR-10".
+    """
+
+    __slots__ = ()
+    saved_from = (OUT,)
+
+    def forward(self, x):
+        room = room_for(x)
+        y = np.clip(x, 0, 6) if room is None else room.activation("relu6", x)
+        self.saved = (y,)
+        return y
+
+    def backward(self, grad):
+        (y,) = self.saved
+        gx = kernel_gradient("relu6", grad, y)
+        if gx is not None:
+            return (gx,)
+        values = array_of(y)
+        return (Keep(~((values <= 0) | (values >= 6)))(grad),)
+
+
 class Hardtanh(UnaryGate):
-    """y = min(max(x, low), high): hardtanh, and relu6 with 0 and 6.
+    """y = min(max(x, low), high).
 
     Local gradient: 1 between the ends, else 0 (at the two kinks as well).
     """

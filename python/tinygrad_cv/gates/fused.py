@@ -7,7 +7,9 @@ for relu and the bias. `nn.fusion` says when these stand in for a chain of gates
 from __future__ import annotations
 
 from tinygrad_cv.backends import backend_for
-from tinygrad_cv.engine.gate import OUT, Gate
+from tinygrad_cv.engine.gate import OUT, BinaryGate, Gate
+from tinygrad_cv.gates.activation import ReluGrad
+from tinygrad_cv.gates.chain import array_of
 from tinygrad_cv.gates.channel import relu_gradient
 from tinygrad_cv.gates.conv import Conv2dInputGrad, Conv2dWeightGrad
 from tinygrad_cv.gates.matmul import Matmul, swap_last
@@ -90,3 +92,23 @@ class LinearRelu(Gate):
         gx = Matmul()(grad, w) if need[0] else None
         gw = Matmul()(swap_last(grad), x) if need[1] else None
         return (gx, gw) if len(need) == 2 else (gx, gw, gb)
+
+
+class AddRelu(BinaryGate):
+    """y = max(0, a + b), for a and b of one shape: the end of a residual block.
+
+    Local gradients: 1 and 1 where y > 0, else 0: relu's part of the gradient goes to both.
+    """
+
+    __slots__ = ()
+    saved_from = (OUT,)
+
+    def forward(self, a, b):
+        y = backend_for(a).add_relu(a, b)
+        self.saved = (y,)
+        return y
+
+    def backward(self, grad):
+        (y,) = self.saved
+        through = ReluGrad(array_of(y))(grad)
+        return through, through

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv import nn
 from tinygrad_cv.models.start import start_as_he
-from tinygrad_cv.nn.fusion import run
+from tinygrad_cv.nn.fusion import add_relu, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ class BasicBlock(nn.Module):
         out = run((self.conv1, self.bn1, self.relu), input)
         out = run((self.conv2, self.bn2), out)
         kept = input if self.downsample is None else self.downsample(input)
-        return self.relu(out + kept)
+        return add_relu(out, kept, self.relu)
 
 
 class Bottleneck(nn.Module):
@@ -57,7 +57,7 @@ class Bottleneck(nn.Module):
         out = run((self.conv2, self.bn2, self.relu), out)
         out = run((self.conv3, self.bn3), out)
         kept = input if self.downsample is None else self.downsample(input)
-        return self.relu(out + kept)
+        return add_relu(out, kept, self.relu)
 
 
 class ResNet(nn.Module):

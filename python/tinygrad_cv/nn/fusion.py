@@ -1,7 +1,8 @@
 """Neighbours that run as one, where nobody looks at what lies between them.
 
 A convolution or linear layer followed by relu clips in its last write, and a max pooling behind that
-keeps only what it chose; batch normalisation clips in its last write too. In evaluation, under
+keeps only what it chose; batch normalisation clips in its last write too, and so does the sum at the
+end of a residual block (`add_relu`). In evaluation, under
 `no_grad`, a batch normalisation is folded into the convolution before it. Parameters, names,
 `state_dict` and gradients are the same. Layers with hooks, subclasses, recorded circuits and anomaly
 detection run one by one: they want to see every value.
@@ -15,6 +16,7 @@ from tinygrad_cv import functional as F
 from tinygrad_cv.engine import anomaly, recording
 from tinygrad_cv.engine.grad_mode import is_grad_enabled
 from tinygrad_cv.engine.tensor import Tensor, wrap
+from tinygrad_cv.functional import fused
 from tinygrad_cv.functional.fused import conv2d_relu, linear_relu
 from tinygrad_cv.nn.activation import ReLU
 from tinygrad_cv.nn.conv import Conv2d
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 def run(parts: Sequence[Module], input: Any) -> Any:
     """The modules one after the other; each takes what the one before gives."""
-    watched = anomaly.enabled() or recording.active() is not None
+    watched = _watched()
     place, count = 0, len(parts)
     while place < count:
         part = parts[place]
@@ -45,6 +47,26 @@ def run(parts: Sequence[Module], input: Any) -> Any:
         else:
             input, place = part(input), place + 1
     return input
+
+
+def add_relu(a: Any, b: Any, relu: Module) -> Any:
+    """The layer `relu` of a + b, in one pass over memory if it is a `ReLU`: a residual block's end."""
+    alike = (
+        a.__class__ is Tensor
+        and b.__class__ is Tensor
+        and a.array.shape == b.array.shape
+        and a.array.dtype == b.array.dtype
+        and a.array.dtype.char in "fd"
+        and a.array.__class__ is b.array.__class__
+    )
+    if alike and _is(ReLU, (relu,), 0) and not _watched():
+        return fused.add_relu(a, b)
+    return relu(a + b)
+
+
+def _watched() -> bool:
+    """Whether somebody wants to see every value."""
+    return anomaly.enabled() or recording.active() is not None
 
 
 def _is(kind: type[Module], parts: Sequence[Module], place: int) -> bool:

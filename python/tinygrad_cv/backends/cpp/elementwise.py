@@ -19,6 +19,10 @@ def activation_backward(name: str, grad: Array, saved: Array, alpha: float = 0.0
     return _core.activation_backward(name, dense(grad), dense(saved), alpha)
 
 
+def add_relu(a: Array, b: Array) -> Array:
+    return _core.add_relu(dense(a), dense(b))
+
+
 def dropout(x: Array, draws: Array, p: float) -> Array:
     return _core.dropout(dense(x), dense(draws), p)
 

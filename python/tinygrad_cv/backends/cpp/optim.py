@@ -34,7 +34,8 @@ def sgd_step(
 ) -> None:
     own, speed = dense(w), _dense(velocity)
     _core.sgd_step(own, dense(grad), speed, lr, momentum, keep, decay, nesterov, maximize)
-    _write_back((w, own), (velocity, speed))
+    if own is not w or speed is not velocity:
+        _write_back((w, own), (velocity, speed))
 
 
 def adam_step(

@@ -31,6 +31,8 @@ def _inner(x: Array) -> Array:
 def _values(name: str, x: Array, alpha: float) -> Array:
     if name == "relu":
         return np.maximum(x, 0)
+    if name == "relu6":
+        return np.clip(x, 0, 6)
     if name == "leaky_relu":
         return np.where(x > 0, x, x * alpha)
     if name == "sigmoid":
@@ -46,8 +48,8 @@ def _values(name: str, x: Array, alpha: float) -> Array:
     if name == "gelu_tanh":
         return x * (1 + np.tanh(_inner(x))) / 2
     raise ValueError(
-        "activation: name must be one of relu, leaky_relu, sigmoid, tanh, exp, silu, gelu, "
-        f"gelu_tanh, got {name!r}"
+        "activation: name must be one of relu, relu6, leaky_relu, sigmoid, tanh, exp, silu, "
+        f"gelu, gelu_tanh, got {name!r}"
     )
 
 
@@ -83,7 +85,16 @@ def activation_backward(name: str, grad: Array, saved: Array, alpha: float = 0.0
     with np.errstate(all="ignore"):
         if name == "relu":
             return np.where(saved <= 0, 0, grad).astype(grad.dtype)
+        if name == "relu6":
+            return np.where((saved <= 0) | (saved >= 6), 0, grad).astype(grad.dtype)
         return (grad * _slopes(name, saved, alpha)).astype(grad.dtype)
+
+
+def add_relu(a: Array, b: Array) -> Array:
+    """max(a + b, 0)."""
+    check_floats("add_relu", a=a, b=b)
+    with np.errstate(all="ignore"):
+        return np.maximum(a + b, 0)
 
 
 def dropout(x: Array, draws: Array, p: float) -> Array:
