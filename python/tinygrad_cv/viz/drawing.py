@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     import os
 
 VALUE, GRADIENT, INK = "#1a7f37", "#cf222e", "#24292f"
+GROUND = "#ffffff"  # drawn too: the page around it may be dark
 # What textbooks write into the circle of a gate.
 SYMBOLS = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "Neg": "* -1", "Maximum": "max"}
-_STEP_X, _STEP_Y, _RADIUS = 190, 76, 20
+_STEP_X, _STEP_Y, _RADIUS = 190, 92, 20
 
 
 class Drawing:
@@ -148,7 +149,7 @@ def to_dot(circuit: Circuit) -> str:
     number = {wire: i for i, wire in enumerate(circuit.wires)}
     lines = [
         "digraph circuit {",
-        f'  rankdir=LR; label="{_note(circuit)}"; fontname="Helvetica"; bgcolor="transparent";',
+        f'  rankdir=LR; label="{_note(circuit)}"; fontname="Helvetica"; bgcolor="{GROUND}";',
         '  node [fontname="Helvetica", shape=circle]; edge [fontname="Helvetica", fontsize=11];',
     ]
     users = _users(circuit)
@@ -217,11 +218,13 @@ def plain_svg(circuit: Circuit) -> str:
     places = _places(circuit)
     users = _users(circuit)
     width = max(x for x, _ in places.values()) + _STEP_X
-    height = max(y for _, y in places.values()) + 60
+    note = _note(circuit)
+    height = max(y for _, y in places.values()) + (60 if note else 44)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
         f'width="{width:g}" height="{height:g}" font-family="Helvetica, sans-serif" '
-        f'font-size="12" role="img"><title>circuit</title>'
+        f'font-size="14" role="img"><title>circuit</title>'
+        f'<rect width="100%" height="100%" rx="8" fill="{GROUND}"/>'
     ]
     for wire, (x, y) in places.items():
         ends = [places[user] for user in users[wire]] or [(x + _STEP_X - 30, y)]
@@ -231,15 +234,14 @@ def plain_svg(circuit: Circuit) -> str:
     for wire, (x, y) in places.items():
         if not wire.is_leaf:
             parts.append(
-                f'<circle cx="{x:g}" cy="{y:g}" r="{_RADIUS}" fill="white" stroke="{INK}"/>'
+                f'<circle cx="{x:g}" cy="{y:g}" r="{_RADIUS}" fill="{GROUND}" stroke="{INK}"/>'
             )
         parts.append(
             f'<text x="{x:g}" y="{y + 4:g}" text-anchor="middle" fill="{INK}" '
-            f'font-size="{12 if len(_label(wire)) < 6 else 8}">{escape(_label(wire))}</text>'
+            f'font-size="{14 if len(_label(wire)) < 5 else 8}">{escape(_label(wire))}</text>'
         )
-    parts.append(
-        f'<text x="10" y="{height - 8:g}" fill="{INK}" font-size="10">{_note(circuit)}</text>'
-    )
+    if note:
+        parts.append(f'<text x="10" y="{height - 8:g}" fill="{INK}" font-size="10">{note}</text>')
     return "".join(parts) + "</svg>\n"
 
 
@@ -248,14 +250,14 @@ def _line(x0: float, y0: float, x1: float, y1: float) -> str:
 
 
 def _wire_text(wire: Wire, x: float, y: float, end_x: float, end_y: float) -> str:
-    """The value above and the gradient below the wire, half way along."""
-    at_x, at_y = x + 0.5 * (end_x - x), y + 0.5 * (end_y - y)
+    """The value above and the gradient below the wire, near its start, where no other is close."""
+    at_x, at_y = x + 0.4 * (end_x - x), y + 0.4 * (end_y - y)
     return "".join(
         f'<text x="{at_x:g}" y="{at_y + dy:g}" text-anchor="middle" fill="{colour}">'
         f"{escape(text)}</text>"
         for text, colour, dy in (
             (summary(wire.value), VALUE, -5),
-            (summary(wire.grad), GRADIENT, 15),
+            (summary(wire.grad), GRADIENT, 16),
         )
         if text
     )
