@@ -25,7 +25,7 @@ VALUE, GRADIENT, INK = "#1a7f37", "#cf222e", "#24292f"
 GROUND = "#ffffff"  # drawn too: the page around it may be dark
 # What textbooks write into the circle of a gate.
 SYMBOLS = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "Neg": "* -1", "Maximum": "max"}
-_STEP_X, _STEP_Y, _RADIUS = 190, 92, 20
+_STEP_Y, _RADIUS, _LETTER = 92, 20, 8
 
 
 class Drawing:
@@ -187,6 +187,12 @@ def _graphviz(dot: str, form: str) -> bytes | None:
     return done.stdout
 
 
+def _step_x(circuit: Circuit) -> int:
+    """From one column to the next: two gates' halves, and the longest text between them."""
+    texts = (summary(array) for wire in circuit.wires for array in (wire.value, wire.grad))
+    return max(120, 2 * _RADIUS + 24 + _LETTER * max(map(len, texts)))
+
+
 def _places(circuit: Circuit) -> dict[Wire, tuple[float, float]]:
     """Columns by the longest way from a leaf; in a column, near the mean of what is joined."""
     users = _users(circuit)
@@ -210,14 +216,16 @@ def _places(circuit: Circuit) -> dict[Wire, tuple[float, float]]:
         offset = (tallest - len(members)) / 2
         for i, wire in enumerate(members):
             row[wire] = offset + i
-    return {wire: (60 + _STEP_X * column[wire], 50 + _STEP_Y * row[wire]) for wire in circuit.wires}
+    step = _step_x(circuit)
+    return {wire: (60 + step * column[wire], 50 + _STEP_Y * row[wire]) for wire in circuit.wires}
 
 
 def plain_svg(circuit: Circuit) -> str:
     """The circuit in our own layout, whether or not Graphviz is installed."""
     places = _places(circuit)
     users = _users(circuit)
-    width = max(x for x, _ in places.values()) + _STEP_X
+    step = _step_x(circuit)
+    width = max(x for x, _ in places.values()) + step
     note = _note(circuit)
     height = max(y for _, y in places.values()) + (60 if note else 44)
     parts = [
@@ -227,7 +235,7 @@ def plain_svg(circuit: Circuit) -> str:
         f'<rect width="100%" height="100%" rx="8" fill="{GROUND}"/>'
     ]
     for wire, (x, y) in places.items():
-        ends = [places[user] for user in users[wire]] or [(x + _STEP_X - 30, y)]
+        ends = [places[user] for user in users[wire]] or [(x + step - 30, y)]
         for end_x, end_y in ends:
             parts.append(_line(x + _RADIUS, y, end_x - (_RADIUS if users[wire] else 0), end_y))
         parts.append(_wire_text(wire, x, y, *ends[0]))
@@ -253,8 +261,8 @@ def _wire_text(wire: Wire, x: float, y: float, end_x: float, end_y: float) -> st
     """The value above and the gradient below the wire, near its start, where no other is close."""
     at_x, at_y = x + 0.4 * (end_x - x), y + 0.4 * (end_y - y)
     return "".join(
-        f'<text x="{at_x:g}" y="{at_y + dy:g}" text-anchor="middle" fill="{colour}">'
-        f"{escape(text)}</text>"
+        f'<text x="{at_x:g}" y="{at_y + dy:g}" text-anchor="middle" fill="{colour}" '
+        f'stroke="{GROUND}" stroke-width="4" paint-order="stroke">{escape(text)}</text>'
         for text, colour, dy in (
             (summary(wire.value), VALUE, -5),
             (summary(wire.grad), GRADIENT, 16),
