@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
 
 import tinygrad_cv as tg
 import tinygrad_cv.functional as F
@@ -38,6 +36,8 @@ def neighbours(path: Path) -> None:
 
 def validation(path: Path) -> None:
     """Accuracy of k nearest neighbours over five folds of 2,500 digits."""
+    from sklearn.model_selection import StratifiedKFold
+
     X, y = (part[:2500] for part in tg.data.digits(train=True).arrays())
     ks = [1, 3, 5, 9, 15, 30]
     accuracy = np.zeros((len(ks), 5))
@@ -50,6 +50,8 @@ def validation(path: Path) -> None:
 
 def templates(path: Path) -> None:
     """The rows of a linear SVM's W."""
+    from sklearn.pipeline import make_pipeline
+
     X, y = tg.data.digits(train=True).arrays()
     svm = make_pipeline(RangeScaler(), MeanSubtraction(), LinearSVMClassifier(random_state=0))
     tg.viz.templates(svm.fit(X, y), path)

@@ -17,7 +17,7 @@ def test_the_svm_has_a_bowl_and_the_network_a_terrain(tmp_path, capsys, monkeypa
     from matplotlib.image import imread
 
     path = tmp_path / "terrain.png"
-    few = ["--images", "60", "--steps", "40", "--points", "15"]
+    few = ["--images", "60", "--steps", "40", "--points", "11"]
     monkeypatch.setattr(sys, "argv", [str(EXAMPLE), "--out", str(path), *few])
     runpy.run_path(str(EXAMPLE), run_name="__main__")
     said = capsys.readouterr().out

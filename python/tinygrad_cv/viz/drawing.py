@@ -190,7 +190,7 @@ def _graphviz(dot: str, form: str) -> bytes | None:
 def _step_x(circuit: Circuit) -> int:
     """From one column to the next: two gates' halves, and the longest text between them."""
     texts = (summary(array) for wire in circuit.wires for array in (wire.value, wire.grad))
-    return max(120, 2 * _RADIUS + 24 + _LETTER * max(map(len, texts)))
+    return max(120, 2 * _RADIUS + 36 + _LETTER * max(map(len, texts)))
 
 
 def _places(circuit: Circuit) -> dict[Wire, tuple[float, float]]:
@@ -234,11 +234,13 @@ def plain_svg(circuit: Circuit) -> str:
         f'font-size="14" role="img"><title>circuit</title>'
         f'<rect width="100%" height="100%" rx="8" fill="{GROUND}"/>'
     ]
+    labels = []  # go on top of all lines
     for wire, (x, y) in places.items():
-        ends = [places[user] for user in users[wire]] or [(x + step - 30, y)]
-        for end_x, end_y in ends:
-            parts.append(_line(x + _RADIUS, y, end_x - (_RADIUS if users[wire] else 0), end_y))
-        parts.append(_wire_text(wire, x, y, *ends[0]))
+        ends = [(places[user][0] - _RADIUS, places[user][1]) for user in users[wire]]
+        ends = ends or [(x + step - 30, y)]
+        parts += [_line(x + _RADIUS, y, *end) for end in ends]
+        labels.append(_wire_text(wire, x + _RADIUS, y, *ends[0]))
+    parts += labels
     for wire, (x, y) in places.items():
         if not wire.is_leaf:
             parts.append(
@@ -258,8 +260,8 @@ def _line(x0: float, y0: float, x1: float, y1: float) -> str:
 
 
 def _wire_text(wire: Wire, x: float, y: float, end_x: float, end_y: float) -> str:
-    """The value above and the gradient below the wire, near its start, where no other is close."""
-    at_x, at_y = x + 0.4 * (end_x - x), y + 0.4 * (end_y - y)
+    """The value above and the gradient below the wire, before its middle: at a gate wires meet."""
+    at_x, at_y = x + 0.45 * (end_x - x), y + 0.45 * (end_y - y)
     return "".join(
         f'<text x="{at_x:g}" y="{at_y + dy:g}" text-anchor="middle" fill="{colour}" '
         f'stroke="{GROUND}" stroke-width="4" paint-order="stroke">{escape(text)}</text>'
