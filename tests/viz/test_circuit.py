@@ -111,6 +111,12 @@ def test_names_are_escaped(without_graphviz):
     assert "a<b&c" in texts(draw_circuit(circuit).svg)[drawing.INK]
 
 
+def test_a_circuit_brings_its_ground_along(textbook, without_graphviz):
+    first = ET.fromstring(draw_circuit(textbook[0]).svg).find("{http://www.w3.org/2000/svg}rect")
+    assert (first.get("width"), first.get("fill")) == ("100%", drawing.GROUND)
+    assert f'bgcolor="{drawing.GROUND}"' in draw_circuit(textbook[0]).dot
+
+
 def test_dot_has_an_edge_for_every_wire(textbook):
     dot = draw_circuit(textbook[0]).dot
     assert len(re.findall(r"n\d+ -> n\d+", dot)) == 4

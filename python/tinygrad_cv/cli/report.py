@@ -48,14 +48,14 @@ def _summary(page: Any, folder: Path, trained: Any) -> None:
     from tinygrad_cv.viz import draw_curves
 
     count = sum(p.numel() for p in trained.model.parameters())
-    _, *size = trained.description["shape"]
+    channels, *size = trained.description["shape"]
     page.table(
         "The network",
         ("what", "value"),
         [
             ("layers", trained.description["architecture"]),
             ("parameters", f"{count:,}"),
-            ("images", f"{size[0]} x {size[1]}, {trained.description['shape'][0]} channels"),
+            ("images", f"{size[0]} x {size[1]}, {channels} channel{'s' if channels > 1 else ''}"),
             ("classes", f"{len(trained.description['classes'])}"),
         ],
     )

@@ -182,7 +182,8 @@ def draw_explanations(
         found = int(chances[i].argmax())
         one = images[i : i + 1]
         row, pixels = every[4 * i : 4 * i + 4], one.numpy()[0]
-        show(row[0], pixels, f"{classes[label]}: {classes[found]} {100 * chances[i, found]:.0f} %")
+        said = f"{classes[found]} ({100 * chances[i, found]:.0f} %)"
+        show(row[0], pixels, f"true {classes[label]}, said {said}")
         overlay(row[1], pixels, heats[0][i], "saliency")
         overlay(row[2], pixels, heats[1][i], "Grad-CAM")
         overlay(row[3], pixels, np.maximum(occlusion_map(model, one), 0), "occlusion")

@@ -112,7 +112,8 @@ def draw_confusion(
                     color=colour,
                     fontsize=7,
                 )
-        axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+        turned = {"rotation": 45, "ha": "right"} if max(map(len, classes)) > 3 else {}
+        axis.set_xticks(range(len(classes)), classes, **turned)
         axis.set_yticks(range(len(classes)), classes)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")

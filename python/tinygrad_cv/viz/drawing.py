@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     import os
 
 VALUE, GRADIENT, INK = "#1a7f37", "#cf222e", "#24292f"
+GROUND = "#ffffff"  # drawn too: the page around it may be dark
 # What textbooks write into the circle of a gate.
 SYMBOLS = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "Neg": "* -1", "Maximum": "max"}
-_STEP_X, _STEP_Y, _RADIUS = 190, 76, 20
+_STEP_Y, _RADIUS, _LETTER = 92, 20, 8
 
 
 class Drawing:
@@ -148,7 +149,7 @@ def to_dot(circuit: Circuit) -> str:
     number = {wire: i for i, wire in enumerate(circuit.wires)}
     lines = [
         "digraph circuit {",
-        f'  rankdir=LR; label="{_note(circuit)}"; fontname="Helvetica"; bgcolor="transparent";',
+        f'  rankdir=LR; label="{_note(circuit)}"; fontname="Helvetica"; bgcolor="{GROUND}";',
         '  node [fontname="Helvetica", shape=circle]; edge [fontname="Helvetica", fontsize=11];',
     ]
     users = _users(circuit)
@@ -186,6 +187,12 @@ def _graphviz(dot: str, form: str) -> bytes | None:
     return done.stdout
 
 
+def _step_x(circuit: Circuit) -> int:
+    """From one column to the next: two gates' halves, and the longest text between them."""
+    texts = (summary(array) for wire in circuit.wires for array in (wire.value, wire.grad))
+    return max(120, 2 * _RADIUS + 36 + _LETTER * max(map(len, texts)))
+
+
 def _places(circuit: Circuit) -> dict[Wire, tuple[float, float]]:
     """Columns by the longest way from a leaf; in a column, near the mean of what is joined."""
     users = _users(circuit)
@@ -209,37 +216,42 @@ def _places(circuit: Circuit) -> dict[Wire, tuple[float, float]]:
         offset = (tallest - len(members)) / 2
         for i, wire in enumerate(members):
             row[wire] = offset + i
-    return {wire: (60 + _STEP_X * column[wire], 50 + _STEP_Y * row[wire]) for wire in circuit.wires}
+    step = _step_x(circuit)
+    return {wire: (60 + step * column[wire], 50 + _STEP_Y * row[wire]) for wire in circuit.wires}
 
 
 def plain_svg(circuit: Circuit) -> str:
     """The circuit in our own layout, whether or not Graphviz is installed."""
     places = _places(circuit)
     users = _users(circuit)
-    width = max(x for x, _ in places.values()) + _STEP_X
-    height = max(y for _, y in places.values()) + 60
+    step = _step_x(circuit)
+    width = max(x for x, _ in places.values()) + step
+    note = _note(circuit)
+    height = max(y for _, y in places.values()) + (60 if note else 44)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
         f'width="{width:g}" height="{height:g}" font-family="Helvetica, sans-serif" '
-        f'font-size="12" role="img"><title>circuit</title>'
+        f'font-size="14" role="img"><title>circuit</title>'
+        f'<rect width="100%" height="100%" rx="8" fill="{GROUND}"/>'
     ]
+    labels = []  # go on top of all lines
     for wire, (x, y) in places.items():
-        ends = [places[user] for user in users[wire]] or [(x + _STEP_X - 30, y)]
-        for end_x, end_y in ends:
-            parts.append(_line(x + _RADIUS, y, end_x - (_RADIUS if users[wire] else 0), end_y))
-        parts.append(_wire_text(wire, x, y, *ends[0]))
+        ends = [(places[user][0] - _RADIUS, places[user][1]) for user in users[wire]]
+        ends = ends or [(x + step - 30, y)]
+        parts += [_line(x + _RADIUS, y, *end) for end in ends]
+        labels.append(_wire_text(wire, x + _RADIUS, y, *ends[0]))
+    parts += labels
     for wire, (x, y) in places.items():
         if not wire.is_leaf:
             parts.append(
-                f'<circle cx="{x:g}" cy="{y:g}" r="{_RADIUS}" fill="white" stroke="{INK}"/>'
+                f'<circle cx="{x:g}" cy="{y:g}" r="{_RADIUS}" fill="{GROUND}" stroke="{INK}"/>'
             )
         parts.append(
             f'<text x="{x:g}" y="{y + 4:g}" text-anchor="middle" fill="{INK}" '
-            f'font-size="{12 if len(_label(wire)) < 6 else 8}">{escape(_label(wire))}</text>'
+            f'font-size="{14 if len(_label(wire)) < 5 else 8}">{escape(_label(wire))}</text>'
         )
-    parts.append(
-        f'<text x="10" y="{height - 8:g}" fill="{INK}" font-size="10">{_note(circuit)}</text>'
-    )
+    if note:
+        parts.append(f'<text x="10" y="{height - 8:g}" fill="{INK}" font-size="10">{note}</text>')
     return "".join(parts) + "</svg>\n"
 
 
@@ -248,14 +260,14 @@ def _line(x0: float, y0: float, x1: float, y1: float) -> str:
 
 
 def _wire_text(wire: Wire, x: float, y: float, end_x: float, end_y: float) -> str:
-    """The value above and the gradient below the wire, half way along."""
-    at_x, at_y = x + 0.5 * (end_x - x), y + 0.5 * (end_y - y)
+    """The value above and the gradient below the wire, before its middle: at a gate wires meet."""
+    at_x, at_y = x + 0.45 * (end_x - x), y + 0.45 * (end_y - y)
     return "".join(
-        f'<text x="{at_x:g}" y="{at_y + dy:g}" text-anchor="middle" fill="{colour}">'
-        f"{escape(text)}</text>"
+        f'<text x="{at_x:g}" y="{at_y + dy:g}" text-anchor="middle" fill="{colour}" '
+        f'stroke="{GROUND}" stroke-width="4" paint-order="stroke">{escape(text)}</text>'
         for text, colour, dy in (
             (summary(wire.value), VALUE, -5),
-            (summary(wire.grad), GRADIENT, 15),
+            (summary(wire.grad), GRADIENT, 16),
         )
         if text
     )

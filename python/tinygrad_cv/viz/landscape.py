@@ -29,18 +29,22 @@ class Landscape(NamedTuple):
     def draw(self, path: str | os.PathLike[str], title: str = "") -> None:
         """Draw contours from above, and the surface beside them."""
         made = figure(9, 4)
+        from matplotlib.ticker import MaxNLocator
+
         flat = made.add_subplot(1, 2, 1)
         contours = flat.contourf(self.steps, self.steps, self.losses, 20, cmap="viridis")
         flat.plot(0, 0, "x", color="white")
         flat.set_aspect("equal")
         flat.set_xlabel("first direction")
         flat.set_ylabel("second direction")
+        flat.set_xticks(np.linspace(self.steps[0], self.steps[-1], 5))
         made.colorbar(contours, ax=flat, label="loss")
         surface = made.add_subplot(1, 2, 2, projection="3d")
         x, y = np.meshgrid(self.steps, self.steps)
         surface.plot_surface(x, y, self.losses, cmap="viridis", linewidth=0)
-        surface.set_zlabel("loss")
-        surface.set_box_aspect(None, zoom=0.8)  # else the labels are cut
+        for axis in (surface.xaxis, surface.yaxis, surface.zaxis):  # the colours say the loss
+            axis.set_major_locator(MaxNLocator(5))
+        surface.set_box_aspect(None, zoom=0.9)  # else the labels are cut
         if title:
             made.suptitle(title)
         write(made, path)
