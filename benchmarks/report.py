@@ -1,7 +1,7 @@
 """Tables and charts from benchmarks/results/*.json, so that no number in a page is typed by hand.
 
 python benchmarks/report.py              print the tables
-python benchmarks/report.py --write      write them into README.md and RESULTS.md, and the charts
+python benchmarks/report.py --write      write them into the pages, and the charts
 python benchmarks/report.py --check      say whether pages and charts are up to date
 """
 
@@ -17,7 +17,7 @@ from _tables import TABLES, Record, both_layouts, where
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "RESULTS.md"]
+PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "RESULTS.md", ROOT / "docs" / "craft.md"]
 CHARTS = ROOT / "docs" / "img"
 BEGIN, END = "<!-- {}: written by benchmarks/report.py -->", "<!-- end of {} -->"
 
