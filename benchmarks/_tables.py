@@ -191,6 +191,55 @@ def distance(record: Record) -> list[str]:
     return [*lines, "", caption]
 
 
+def ensembles(record: Record) -> list[str]:
+    """Members, the best of them and all together: mean and range over the seeds, a line a kind."""
+    lines = [
+        "| ensemble | members' mean | best member | together | seeds above the mean / the best |",
+        "|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row["name"] for row in record["rows"]):
+        rows = [row for row in record["rows"] if row["name"] == name]
+        means, bests = ([f(row["members"]) for row in rows] for f in (np.mean, max))
+        own = [row["accuracy"] for row in rows]
+        above = (sum(a > b for a, b in zip(own, than, strict=True)) for than in (means, bests))
+        cells = " | ".join(_spread(values) for values in (means, bests, own))
+        lines.append(f"| {name} | {cells} | {' / '.join(f'{n} of {len(rows)}' for n in above)} |")
+    seeds = ", ".join(str(seed) for seed in dict.fromkeys(row["seed"] for row in record["rows"]))
+    caption = (
+        f"Test accuracy in %, mean (range) over seeds {seeds}; LeNet on 3,000 of the packed digits, 6 "
+        f"epochs, 2,000 test images. `{record['command']}`; {where(record)}."
+    )
+    return [*lines, "", caption]
+
+
+def _spread(values: list[float]) -> str:
+    percent = 100 * np.array(values)
+    return f"{percent.mean():.2f} ({percent.min():.2f} to {percent.max():.2f})"
+
+
+def pipeline(record: Record) -> list[str]:
+    """What cutting and augmenting add to a step, a line for each network."""
+    lines = [
+        "| step | bare | cut by a worker | augmented, 1 worker | 2 workers | augmenting alone |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        bare, alone = (float(np.median(row[f"{side}_us"])) for side in ("bare", "alone"))
+        added = " | ".join(
+            f"{100 * (np.median(row[f'{side}_us']) / bare - 1):+.1f} %"
+            for side in ("cut", "workers1", "workers2")
+        )
+        lines.append(
+            f"| {row['name']}, batch {row['batch']}, {row['augment']} | {bare / 1e3:.2f} ms | {added} "
+            f"| {alone / 1e3:.2f} ms |"
+        )
+    caption = (
+        f"Time added to a training step, medians of {record['rounds']} interleaved rounds. "
+        f"`{record['command']}`; {where(record)}."
+    )
+    return [*lines, "", caption]
+
+
 def _mean(cells: Sequence[tuple[float, ...]]) -> str:
     if not cells:
         return ""
@@ -227,4 +276,6 @@ TABLES: dict[str, Callable[[Record], list[str]]] = {
     "engine": engine,
     "train-avx2": train,
     "conv2d-avx2": conv2d,
+    "ensembles": ensembles,
+    "pipeline": pipeline,
 }

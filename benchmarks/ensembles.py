@@ -1,18 +1,14 @@
 """Each kind of ensemble beside its members: LeNet on the packed digits, over seeds.
 
-    python ensembles.py --seeds 0 1 2 --json results/ensembles.json
-
-Prints a table: mean and range over the seeds of the members' mean accuracy, the best member's, and the
-ensemble's own, on the 2,000 test images.
+Prints a line for each kind and seed: the members' mean accuracy, the best member's, and the ensemble's
+own, on the 2,000 test images; report.py makes the table with their spread of the JSON.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from pathlib import Path
 
+import _harness as harness
 import numpy as np
 
 import tinygrad_cv as tg
@@ -92,29 +88,28 @@ KINDS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = harness.parser(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    options.no_torch = True
+    kinds = KINDS
+    if options.quick:
+        options.seeds, kinds = options.seeds[:1], {"three snapshots of a run": snapshots}
+    options.rounds = len(options.seeds)
+    harness.start(options)
     part, test, *data = images()
     test = tg.data.DataLoader(test, 500)
-    found = {}
-    print("| ensemble | members' mean % | best member % | together % | seconds |")
-    print("|---|---|---|---|---|")
-    for name, run in KINDS.items():
-        start = time.perf_counter()
-        reports = [run(part, test, seed, data) for seed in options.seeds]
-        seconds = (time.perf_counter() - start) / len(reports)
-        found[name] = [{"members": r.members, "accuracy": r.accuracy} for r in reports]
-        columns = ([getattr(r, what) for r in reports] for what in ("mean", "best", "accuracy"))
-        print(f"| {name} | {' | '.join(map(spread, columns))} | {seconds:.0f} |", flush=True)
+    rows = []
+    for name, run in kinds.items():
+        for seed in options.seeds:
+            start = time.perf_counter()
+            report = run(part, test, seed, data)
+            seconds = time.perf_counter() - start
+            print(f"{name}, seed {seed}: {report}; {seconds:.0f} s", flush=True)
+            row = {"name": name, "seed": seed, "members": report.members}
+            rows.append({**row, "accuracy": report.accuracy, "seconds": round(seconds, 1)})
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
-
-
-def spread(values):
-    values = 100 * np.array(values)
-    return f"{values.mean():.2f} ({values.min():.2f} to {values.max():.2f})"
+        harness.write_json(options, "ensembles", rows, None)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Tables and charts from benchmarks/results/*.json, so that no number in a page is typed by hand.
 
 python benchmarks/report.py              print the tables
-python benchmarks/report.py --write      write them into README.md and RESULTS.md, and the charts
+python benchmarks/report.py --write      write them into the pages, and the charts
 python benchmarks/report.py --check      say whether pages and charts are up to date
 """
 
@@ -17,7 +17,8 @@ from _tables import TABLES, Record, both_layouts, where
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-README, ALL = ROOT / "README.md", ROOT / "benchmarks" / "RESULTS.md"
+PAGES = [ROOT / "README.md", ROOT / "docs" / "craft.md"]
+ALL = ROOT / "benchmarks" / "RESULTS.md"
 CHARTS = ROOT / "docs" / "img"
 BEGIN, END = "<!-- {}: written by benchmarks/report.py -->", "<!-- end of {} -->"
 
@@ -72,14 +73,14 @@ def filled(text: str, records: dict[str, list[Record]]) -> str:
 
 
 def outputs(records: dict[str, list[Record]]) -> dict[Path, str]:
-    """What each written file should hold: RESULTS.md all, the README speeds of one machine."""
+    """What each written file should hold: RESULTS.md all, other pages speeds of one machine."""
     first = {
         family: machines if family == "accuracy" else machines[:1]
         for family, machines in records.items()
     }
     files = {
         page: filled(page.read_text(encoding="utf-8"), shown)
-        for page, shown in ((README, first), (ALL, records))
+        for page, shown in (*((page, first) for page in PAGES), (ALL, records))
     }
     for family, (name, chart) in DRAWN.items():
         if family in records:

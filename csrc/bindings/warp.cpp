@@ -26,6 +26,22 @@ py::array warped(py::handle x, py::handle rows, py::handle columns, double fill)
     return y;
 }
 
+template <class T>
+py::array moved(py::handle x, py::handle maps, double fill) {
+    const View<const T> xv = view<const T>(x, "warp_affine: x", 4);
+    const View<const T> mv = view<const T>(maps, "warp_affine: maps", 3);
+    if (mv.shape[0] != xv.shape[0] || mv.shape[1] != 2 || mv.shape[2] != 3) {
+        throw std::invalid_argument("warp_affine: maps must be (" + std::to_string(xv.shape[0]) +
+                                    ", 2, 3), one for each image");
+    }
+    AffineArgs<T> g{xv.shape[0], xv.shape[1], xv.shape[2], xv.shape[3], xv.shape[2],
+                    xv.shape[3], xv.data,     mv.data,     T(fill),     nullptr};
+    py::array y = new_array<T>({g.N, g.C, g.P, g.Q});
+    g.y = static_cast<T*>(y.mutable_data());
+    without_gil(g.N * g.C * g.P * g.Q > 10000, [&] { warp_affine(g); });
+    return y;
+}
+
 }  // namespace
 
 void bind_warp(py::module_& m) {
@@ -39,6 +55,15 @@ void bind_warp(py::module_& m) {
         "warp_bilinear(x, rows, columns, fill) -> numpy.ndarray\n\n"
         "Images x (N, C, H, W) read at rows and columns (N, P, Q), all dense and of one type,\n"
         "float32 or float64: (N, C, P, Q). Around an image there is fill.");
+    m.def(
+        "warp_affine",
+        [](py::handle x, py::handle maps, double fill) {
+            return has_type<double>(x) ? moved<double>(x, maps, fill) : moved<float>(x, maps, fill);
+        },
+        py::arg("x"), py::arg("maps"), py::arg("fill"),
+        "warp_affine(x, maps, fill) -> numpy.ndarray\n\n"
+        "Images x (N, C, H, W), their pixel (p, q) read at row maps[n, 0] . (q, p, 1) and column\n"
+        "maps[n, 1] . (q, p, 1) of maps (N, 2, 3), dense and of the same type: as x.");
 }
 
 }  // namespace tinygrad_cv

@@ -24,4 +24,19 @@ struct WarpArgs {
 template <class T>
 void warp_bilinear(const WarpArgs<T>& g) noexcept;
 
+// The same where places lie on straight lines: for image n, with m = maps[n],
+//   row = m[0][0] q + m[0][1] p + m[0][2], column = m[1][0] q + m[1][1] p + m[1][2].
+//   No place is stored, and the stretch of a row whose places all lie inside is read without asking.
+template <class T>
+struct AffineArgs {
+    int64_t N, C, H, W, P, Q;
+    const T* x;     // (N, C, H, W)
+    const T* maps;  // (N, 2, 3)
+    T fill;
+    T* y;  // (N, C, P, Q)
+};
+
+template <class T>
+void warp_affine(const AffineArgs<T>& g) noexcept;
+
 }  // namespace tinygrad_cv

@@ -277,6 +277,13 @@ def use_shortcuts(mode: bool) -> bool:
     
     Switches them on or off, in all threads; gives what was before.
     """
+def warp_affine(x: typing.Any, maps: typing.Any, fill: typing.SupportsFloat | typing.SupportsIndex) -> numpy.ndarray:
+    """
+    warp_affine(x, maps, fill) -> numpy.ndarray
+    
+    Images x (N, C, H, W), their pixel (p, q) read at row maps[n, 0] . (q, p, 1) and column
+    maps[n, 1] . (q, p, 1) of maps (N, 2, 3), dense and of the same type: as x.
+    """
 def warp_bilinear(x: typing.Any, rows: typing.Any, columns: typing.Any, fill: typing.SupportsFloat | typing.SupportsIndex) -> numpy.ndarray:
     """
     warp_bilinear(x, rows, columns, fill) -> numpy.ndarray

@@ -176,3 +176,25 @@ def test_the_table_of_distances_shows_each_librarys_time_over_ours(report, recor
     assert "| 5 x 9, L1, uint8 | 200 ms | 5.0 | 2.2 |  |" in lines
     assert "unseen" not in "".join(lines)
     assert "torch 2.0, faiss 1.0, scipy 3.0" in lines[-1]
+
+
+def test_the_table_of_ensembles_says_how_they_stand_to_their_members(report, record):
+    record["rows"] = [
+        {"name": "many", "seed": 0, "members": [0.9, 0.92], "accuracy": 0.95, "seconds": 1},
+        {"name": "many", "seed": 1, "members": [0.8, 0.96], "accuracy": 0.9, "seconds": 1},
+    ]
+    lines = report.TABLES["ensembles"](record)
+    assert lines[2] == (
+        "| many | 89.50 (88.00 to 91.00) | 94.00 (92.00 to 96.00) | 92.50 (90.00 to 95.00) "
+        "| 2 of 2 / 1 of 2 |"
+    )
+    assert "over seeds 0, 1" in lines[-1]
+
+
+def test_the_table_of_the_pipeline_shows_what_it_adds_to_a_step(report, record):
+    times = {"bare": 2000, "cut": 2020, "workers1": 2100, "workers2": 1990, "alone": 500}
+    sides = {f"{side}_us": [us] * 3 for side, us in times.items()}
+    record["rows"] = [{"name": "net", "batch": 8, "augment": "flip", "steps": 4, **sides}]
+    assert report.TABLES["pipeline"](record)[2] == (
+        "| net, batch 8, flip | 2.00 ms | +1.0 % | +5.0 % | -0.5 % | 0.50 ms |"
+    )

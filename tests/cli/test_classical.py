@@ -154,7 +154,7 @@ def test_tune_knn_draws_and_draws_a_picture_of_words(capsys, tmp_path):
         (("knn", "--data", "digits", "--test-images", "9999"), "--test-images: digits has 2,000"),
         (("knn", "--data", "digits", "-k", "20000"), "n_neighbors = 20000, n_samples_fit = 10000"),
         (("knn", "--data", "cifar10", "--data-root", "nowhere"), "root is 'nowhere'"),
-        (("tune", "forest"), "MODEL: expected one of knn, svm, softmax, got 'forest'"),
+        (("tune", "forest"), "MODEL: expected knn, svm, softmax, lenet, .* or a pattern, got 'forest'"),
         (("tune", "knn", "--set", "k"), "--set: expected NAME=VALUE,VALUE,… got 'k'"),
         (("tune", "knn", "--set", "k=1"), "--set: knn has no setting 'k'"),
         (("tune", "svm", "--set", "alpha=1:2"), "--set: a range for alpha needs --draws"),

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinygrad_cv as tg
 from tinygrad_cv.cli.app import run
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def cli(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
@@ -32,6 +32,14 @@ def trained(tmp_path_factory) -> Path:
     done = cli("train", "lenet", "--epochs", "1", "--seed", "3", "--out", str(folder))
     assert done.returncode == 0, done.stderr
     (folder / "stdout.txt").write_text(done.stdout)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def half_trained(tmp_path_factory) -> Path:
+    """A run of one epoch that may be resumed for a second."""
+    folder = tmp_path_factory.mktemp("half")
+    assert run(["train", "mlp", "--hidden", "8", "--epochs", "1", "--out", str(folder)]) == 0
     return folder
 
 
@@ -109,6 +117,39 @@ def test_train_learns_a_folder_of_images_by_a_pattern(photographs, tmp_path):
 
         Image.new("RGB", size, (40, 50, 170)).save(tmp_path / "sky.png")
         assert seen(tmp_path / "sky.png") == "blue"
+
+
+def test_a_streamed_folder_trains_as_one_in_memory_and_names_what_it_leaves_out(
+    photographs, tmp_path, capsys
+):
+    folder = tmp_path / "photographs"
+    shutil.copytree(photographs, folder)
+    (folder / "red" / "0.png").write_bytes(b"no picture")
+    options = ["train", "mlp", "--data", str(folder), "--hidden", "4", "--epochs", "1"]
+    options += ["--no-standardize", "--augment", "crop:1", "--workers", "2"]
+    assert run([*options, "--out", str(tmp_path / "raise"), "--stream"]) == 2
+    assert "0.png is no image" in capsys.readouterr().err
+    skip = [*options, "--on-error", "skip", "--stream", "--out", str(tmp_path / "skip")]
+    assert run(skip) == 0
+    said = capsys.readouterr()
+    assert re.search(r"note: left out \S*red/0\.png: .*no image", said.err)
+    (folder / "red" / "0.png").write_bytes((folder / "red" / "1.png").read_bytes())
+    weights = []
+    for stream in ("--stream", "--no-stream"):
+        out = tmp_path / stream
+        assert run([*options, stream, "--out", str(out)]) == 0
+        weights.append((out / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+    assert run(["evaluate", str(tmp_path / "skip")]) == 0
+
+
+def test_find_lr_draws_and_suggests_and_trains_nothing(tmp_path, capsys):
+    assert run(["train", "mlp", "--hidden", "16", "--find-lr", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    suggestion = float(re.search(r"begin with --lr (\S+),", said)[1])
+    assert 1e-5 < suggestion < 1
+    assert [path.name for path in tmp_path.iterdir()] == ["learning-rates.png"]
+    assert (tmp_path / "learning-rates.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 def test_departures_from_the_rules_of_thumb_are_noted(photographs, tmp_path):
@@ -370,39 +411,6 @@ def test_without_the_extra_the_program_says_what_to_install(tmp_path):
     )
 
 
-def test_train_goes_on_to_the_same_bits_after_a_kill(tmp_path):
-    options = [
-        *("train", "mlp", "--hidden", "20", "--epochs", "2", "--augment", "crop:2,rotate"),
-        *(
-            "--checkpoint-every",
-            "20",
-            "--log",
-            "csv",
-            "--regularizer",
-            "l2:1e-4",
-            "--dropout",
-            "0.2",
-        ),
-    ]
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert cli(*options, "--out", str(whole)).returncode == 0
-    command = [sys.executable, "-m", "tinygrad_cv", *options, "--out", str(broken)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    folder = broken / "checkpoints"
-    deadline = time.monotonic() + 60
-    while not list(folder.glob("step-*.safetensors")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    done = cli(*options, "--out", str(broken), "--resume")
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"going on from .*step-000000\d\d\.safetensors, after \d+ steps", done.stdout)
-    weights = "model.safetensors"
-    assert (broken / weights).read_bytes() == (whole / weights).read_bytes()
-    assert (broken / "steps.csv").read_bytes() == (whole / "steps.csv").read_bytes()
-
-
 def test_resume_with_nothing_there_starts_anew_and_with_all_done_trains_no_more(trained, tmp_path):
     options = ["train", "mlp", "--hidden", "8", "--epochs", "1", "--resume", "--out", str(tmp_path)]
     first = cli(*options)
@@ -413,6 +421,67 @@ def test_resume_with_nothing_there_starts_anew_and_with_all_done_trains_no_more(
     assert "after 180 steps" in again.stdout
     assert "epoch 1/1" not in again.stdout
     assert first.stdout.splitlines()[-1] == again.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("--hidden", "9"), "started with --hidden 8, this one with --hidden 9"),
+        (("--lr", "0.01"), "started with --lr 0.003, this one with --lr 0.01"),
+        (("--augment", "flip"), "started without --augment, this one with --augment flip"),
+        (("--batch-size", "40"), "started with --batch-size 50, this one with --batch-size 40"),
+        (("--seed", "4"), "started with --seed 0, this one with --seed 4"),
+    ],
+    ids=str,
+)
+def test_resume_refuses_other_options_and_names_them(half_trained, capsys, change, said):
+    before = {path: path.read_bytes() for path in half_trained.rglob("*") if path.is_file()}
+    options = ["train", "mlp", "--hidden", "8", "--epochs", "2", "--out", str(half_trained)]
+    assert run([*options, *change, "--resume"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert "step-00000180.safetensors" in line
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("where", ["checkpoints/step-00000360", "model.safetensors", "steps.csv"])
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
+    half_trained, tmp_path, monkeypatch, capsys, where
+):
+    folder = tmp_path / "run"
+    shutil.copytree(half_trained, folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def full(path):
+        if Path(where).name in path.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    options = ["train", "mlp", "--hidden", "8", "--epochs", "2", "--out", str(folder)]
+    command = [*options, "--log", "csv", "--resume"]
+    with monkeypatch.context() as patched:
+        patched.setattr("tinygrad_cv.files._sync", full)
+        assert run(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "No space left on device" in line
+    assert where in line
+    kept = [path for path in before if path.parent == folder / "checkpoints"]
+    assert where == "model.safetensors" or all(path.exists() for path in kept)
+    assert (folder / "model.safetensors").read_bytes() == before[folder / "model.safetensors"]
+    assert not list(folder.rglob(".tmp-*"))
+    assert run(command) == 0
+
+
+def test_resume_takes_what_changes_no_number(tmp_path):
+    """More epochs, other workers and logs: the bits of a run that was so from the start."""
+    options = ["train", "mlp", "--hidden", "8", "--schedule", "constant", "--epochs", "2"]
+    run_folder = tmp_path / "resumed"
+    first = ["train", "mlp", "--hidden", "8", "--schedule", "constant", "--epochs", "1"]
+    assert run([*first, "--out", str(run_folder)]) == 0
+    rest = ["--workers", "0", "--log", "csv", "--checkpoint-every", "100", "--lr", "0.003"]
+    assert run([*options, *rest, "--out", str(run_folder), "--resume"]) == 0
+    assert run([*options, "--out", str(tmp_path / "whole")]) == 0
+    weights = [tmp_path / name / "model.safetensors" for name in ("resumed", "whole")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
 def test_a_config_file_gives_options_and_the_command_line_goes_first(tmp_path):
@@ -479,6 +548,8 @@ def test_report_is_one_page_with_everything_inside(trained):
         (["train", "mlp", "--augment", "spin"], "augment: expected flip, crop"),
         (["train", "mlp", "--augment", "crop:x"], r"crop takes a number \(pixels of padding\)"),
         (["train", "mlp", "--log", "paper"], "--log: expected csv or tensorboard, got 'paper'"),
+        (["train", "mlp", "--on-error", "ignore"], "--on-error: expected raise or skip"),
+        (["train", "mlp", "--stream"], "--stream: for a folder of images, and digits is none"),
         (["evaluate", "nowhere"], "No such file or directory: .*nowhere"),
         (["report", "nowhere"], "No such file or directory: .*nowhere"),
     ],

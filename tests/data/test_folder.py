@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from tinygrad_cv.data import DataLoader, ImageFolder
+from tinygrad_cv.data.augment import RandomCrop
 
 
 def save(path, color, size=(4, 3)):
@@ -117,3 +118,60 @@ def test_broken_files_are_left_out_and_counted_where_asked(root):
         data[[3]]
     with pytest.raises(ValueError, match="on_error must be 'raise' or 'skip', got 'ignore'"):
         ImageFolder(root, on_error="ignore")
+
+
+def test_augmented_batches_without_broken_files_are_those_of_a_folder_without_them(root):
+    """What happens to an image is a function of its index, whatever was left out beside it."""
+    data = ImageFolder(root, on_error="skip")
+    augment = RandomCrop((3, 4), padding=1)
+
+    def epoch():
+        return list(DataLoader(data, 2, seed=0, augment=augment, num_workers=2))
+
+    whole = {label: image for images, labels in epoch() for image, label in zip(images, labels.tolist(), strict=True)}  # fmt: skip
+    (root / "dog" / "a.PNG").write_bytes(b"no picture")
+    parts = [(images.numpy(), labels.tolist()) for images, labels in epoch()]
+    assert [labels for _, labels in parts] == [[0], [1]]
+    np.testing.assert_array_equal(parts[0][0][0], whole[0].numpy())
+    np.testing.assert_array_equal(parts[1][0][0], whole[1].numpy())
+
+
+def test_images_of_another_size_than_the_first_can_be_as_bad_as_broken_ones(root):
+    save(root / "dog" / "c.png", (0, 0, 0), size=(9, 9))
+    data = ImageFolder(root, one_size=True)
+    assert data.shape == (3, 3, 4)
+    with pytest.raises(
+        ValueError, match=r"c\.png is 9 x 9 pixels but .*x\.bmp is 4 x 3; images must"
+    ):
+        data[:]
+    lenient = ImageFolder(root, one_size=True, on_error="skip")
+    assert lenient[:][1].tolist() == [0, 1, 1]
+    assert [path.name for path in lenient.broken] == ["c.png"]
+
+
+def test_a_part_reads_its_files_alone(root):
+    data = ImageFolder(root, on_error="skip")
+    part = data.part([2, 0])
+    assert part[:][1].tolist() == [1, 0]
+    assert part.labels.tolist() == [1, 0]
+    assert part.shape == data.shape
+    data.samples[0][0].write_bytes(b"no picture")
+    assert part[:][1].tolist() == [1]
+    assert list(data.broken) == [data.samples[0][0]]
+    with pytest.raises(IndexError, match="index 3 but there are 3"):
+        data.part([3])
+
+
+def test_a_folder_in_memory_is_its_samples(root):
+    data = ImageFolder(root, on_error="skip")
+    (root / "dog" / "a.PNG").write_bytes(b"no picture")
+    images = data.in_memory()
+    assert images.labels.tolist() == [0, 1]
+    np.testing.assert_array_equal(images[:][0].numpy(), data[:][0].numpy())
+    assert (images.classes, images.shape) == (data.classes, data.shape)
+    with pytest.raises(ValueError, match=r"a\.PNG is no image"):
+        ImageFolder(root).in_memory()
+    for path, _ in data.samples:
+        path.write_bytes(b"no picture")
+    with pytest.raises(ValueError, match="is an image"):
+        data.in_memory()

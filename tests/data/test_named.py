@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tinygrad_cv.data import named
+from tinygrad_cv.data import ImageDataset, ImageFolder, named
 
 
 def save(path, shade, size=(4, 3)):
@@ -48,6 +50,25 @@ def test_a_folder_may_have_test_images_of_its_own(tmp_path):
     train, test = named(tmp_path)
     assert (len(train), len(test)) == (6, 4)
     assert test.labels.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("own_test", [False, True])
+def test_a_streamed_folder_has_the_images_of_one_in_memory(tmp_path, monkeypatch, own_test):
+    for part in ("train", "test") if own_test else (".",):
+        fill(tmp_path / part)
+        (tmp_path / part / "cat" / "00a.png").write_bytes(b"no picture")
+    in_memory = named(str(tmp_path), seed=3, on_error="skip")
+    streamed = named(str(tmp_path), seed=3, on_error="skip", stream=True)
+    for held, read in zip(in_memory, streamed, strict=True):
+        assert isinstance(held, ImageDataset)
+        assert isinstance(read, ImageFolder)
+        for got, want in zip(read[:], held[:], strict=True):
+            np.testing.assert_array_equal(got.numpy(), want.numpy())
+    with pytest.raises(ValueError, match=r"00a\.png is no image"):
+        named(str(tmp_path), seed=3)
+    assert isinstance(named(str(tmp_path), on_error="skip", stream=None).train, ImageDataset)
+    monkeypatch.setattr(sys.modules[named.__module__], "_memory", lambda: 100)
+    assert isinstance(named(str(tmp_path), on_error="skip", stream=None).train, ImageFolder)
 
 
 def test_folders_that_do_not_fit(tmp_path):

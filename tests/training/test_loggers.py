@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 import struct
 
 import pytest
 
 import tinygrad_cv as tg
 from tinygrad_cv import nn, optim
-from tinygrad_cv.training import CSVLogger, TensorBoardLogger, Trainer
+from tinygrad_cv.training import Callback, CSVLogger, TensorBoardLogger, Trainer
 
 
 def run(callbacks, steps_before=0, epochs=2):
@@ -61,6 +63,26 @@ def test_a_resumed_table_goes_on_after_its_step(tmp_path):
     assert [int(row["step"]) for row in rows(path)] == [1, 2, 3, 4, 5, 6, 8, 10]
     run([CSVLogger(path, every=2)], epochs=1)
     assert [int(row["step"]) for row in rows(path)] == [2, 4]
+
+
+def test_a_full_disk_names_the_table(tmp_path):
+    class FullDisk:
+        def write(self, content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def close(self):
+            pass
+
+    class FillAt(Callback):
+        def on_batch_end(self, trainer, images):
+            if trainer.steps == 3:
+                logger._file.close()
+                logger._file = FullDisk()
+
+    logger = CSVLogger(tmp_path / "steps.csv", every=1)
+    with pytest.raises(OSError, match=r"No space left on device: .*steps\.csv"):
+        run([FillAt(), logger])
+    assert [int(row["step"]) for row in rows(tmp_path / "steps.csv")] == [1, 2]
 
 
 def test_another_table_is_not_written_over_when_resuming(tmp_path):

@@ -24,6 +24,7 @@ class Rows(NamedTuple):
     classes: tuple[str, ...]
     whole: bool  # no image was left out
     source: str
+    shape: tuple[int, int, int]  # of an image: channels, rows, columns
 
 
 def load(
@@ -58,7 +59,8 @@ def load(
     whole = all(len(X) == len(part) for (X, _), part in zip(chosen, parts, strict=True))
     (X, y), (test_X, test_y) = chosen
     source = _source(name, root, parts[1].images)
-    return Rows(X, y, test_X, test_y, parts[0].classes, whole, source)
+    shape = parts[0].images.shape[1:]
+    return Rows(X, y, test_X, test_y, parts[0].classes, whole, source, shape)
 
 
 def _source(name: str, root: Path | None, test_images: Any) -> str:

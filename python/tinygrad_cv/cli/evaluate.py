@@ -78,8 +78,13 @@ def load(out: Path, data: str | None = None, data_root: Path | None = None) -> T
         raise ValueError(f"{out}: the run does not say its data; give --data")
     elif data_root is not None:
         source = {**source, "root": data_root}
-    _, test = tg.data.named(source["name"], source["root"], seed=source["seed"])
-    found = test.images.shape[1:], [str(name) for name in test.classes]
+    on_error = source.get("on_error", "raise")
+    _, test = tg.data.named(
+        source["name"], source["root"], seed=source["seed"], stream=True, on_error=on_error
+    )
+    if isinstance(test, tg.data.ImageFolder):
+        test = test.in_memory()  # its training images may fill more than the memory
+    found = test.shape, [str(name) for name in test.classes]
     if found != (description["shape"], description["classes"]):
         raise ValueError(
             f"--data: {source['name']} has images {found[0]} of {len(found[1])} classes, but the "

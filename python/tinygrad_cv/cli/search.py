@@ -24,10 +24,6 @@ class Score(NamedTuple):
         """Over the folds."""
         return float(self.folds.mean())
 
-    def without_prefix(self, prefix: str) -> Score:
-        """The same with settings as a pipeline's step has them."""
-        return Score({k.removeprefix(prefix): v for k, v in self.settings.items()}, self.folds)
-
 
 class AccuracyForEachK:
     """A scorer for nearest neighbours: accuracy for every k, from one search of each fold."""
@@ -67,6 +63,7 @@ def search(
     folds: Any,
     jobs: int,
     threads: int,
+    named: Callable[[dict[str, Any]], dict[str, Any]] = dict,
     counts: Sequence[int] = (),
     progress: Callable[[int], None] | None = None,
 ) -> list[Score]:
@@ -76,7 +73,7 @@ def search(
     ----------
     estimator : scikit-learn estimator
     candidates : sequence of dict
-        Settings of the estimator.
+        Settings to try.
     X, y : ndarray
         Training rows alone.
     folds : cross-validation splitter
@@ -84,6 +81,8 @@ def search(
         Processes; each computes on its share of the threads.
     threads : int
         To share.
+    named : callable
+        Settings under the names that the estimator has for them.
     counts : sequence of int
         For nearest neighbours: each k, scored in one pass.
     progress : callable, optional
@@ -101,7 +100,7 @@ def search(
     """
     from joblib import parallel_config
 
-    grid = [{name: [value] for name, value in one.items()} for one in candidates]
+    grid = [{name: [value] for name, value in named(one).items()} for one in candidates]
     scorer = AccuracyForEachK(counts) if counts else None
     found = _InBatches(
         estimator, grid, scoring=scorer, cv=folds, n_jobs=jobs, refit=False, error_score="raise"

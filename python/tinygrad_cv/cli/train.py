@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import copy
 import warnings
 from functools import partial
 from pathlib import Path
@@ -11,22 +11,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tinygrad_cv.cli import config_file
+from tinygrad_cv.cli.numbers import numbers
 from tinygrad_cv.data.augment.named import NAMES as AUGMENTATIONS
 from tinygrad_cv.training.architectures import ARCHITECTURES, is_pattern
 from tinygrad_cv.training.recipe import OPTIMIZERS, SCHEDULES
 
 if TYPE_CHECKING:
-    from tinygrad_cv.data import DataLoader, ImageDataset, Subset
+    from tinygrad_cv.data import DataLoader, ImageDataset, ImageFolder, Subset
     from tinygrad_cv.nn import Module
-    from tinygrad_cv.training import Callback, Trainer
+    from tinygrad_cv.optim import Optimizer
+    from tinygrad_cv.training import Callback, Checkpoint, Trainer
+
+    Images = ImageDataset | ImageFolder
 
 VALIDATION_SHARE = 0.1
-CHECKPOINTS = "checkpoints"  # in the run's folder
+CHECKPOINTS, LEARNING_RATES = "checkpoints", "learning-rates.png"  # in the run's folder
+# What a resumed run may be given anew: it changes how long, where and beside what the run computes.
+MAY_CHANGE = {
+    "epochs", "workers", "resume", "checkpoint_every", "log", "config", "data_root", "device", "out",
+    "stream", "find_lr",
+}  # fmt: skip
 MODELS = ", ".join(ARCHITECTURES)
 DATA = "digits (inside the package), mnist, fashion_mnist, cifar10, cifar100 (downloaded once)"
 
 
 def train(
+    context: typer.Context,
     model: Annotated[
         str,
         typer.Argument(
@@ -106,6 +116,21 @@ def train(
             help=f"What is done to training images, such as crop:4,flip: {', '.join(AUGMENTATIONS)}."
         ),
     ] = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream",
+            help="Read the images of a folder when a batch asks for them.",
+            show_default="where they would fill over a quarter of the memory",
+        ),
+    ] = None,
+    on_error: Annotated[
+        str,
+        typer.Option(
+            help="A file of a folder that is no image, or of another size, stops the run (raise) or "
+            "is left out and named at the end (skip)."
+        ),
+    ] = "raise",
     workers: Annotated[
         int, typer.Option(min=0, help="Threads that prepare images ahead of the steps.")
     ] = 1,
@@ -127,6 +152,14 @@ def train(
         list[str] | None,
         typer.Option(help="Write the steps' losses as well: csv, tensorboard. Again for both."),
     ] = None,
+    find_lr: Annotated[
+        bool,
+        typer.Option(
+            "--find-lr",
+            help="Train no epoch: raise the learning rate from step to step, draw the loss over it "
+            "and suggest one.",
+        ),
+    ] = False,
     config: Annotated[  # noqa: ARG001  its callback reads the file
         Path | None,
         typer.Option(
@@ -152,11 +185,15 @@ def train(
 
     A tenth of the training images, drawn by the seed, is kept for validation. Ctrl-C stops after
     the step at hand and saves what there is. A run that was killed goes on, to the same bits, with
-    --resume added to its command.
+    --resume added to its command. Another --epochs, --workers, --log, --checkpoint-every, --device or
+    --data-root is then taken as given (a schedule is stretched to the new number of epochs); any
+    other change is refused.
 
     Example: tinygrad-cv train lenet --data digits --epochs 10
 
     Example: tinygrad-cv train convnet --data cifar10 --optimizer nesterov --schedule onecycle --schedule-unit step
+
+    Example: tinygrad-cv train resnet20 --data pictures --stream --on-error skip --workers 2 --find-lr
 
     Example: tinygrad-cv train mlp --hidden 300,100 --dropout 0.3 --regularizer l2:1e-4
 
@@ -165,20 +202,25 @@ def train(
     import tinygrad_cv as tg
     from tinygrad_cv.cli.progress import Progress
     from tinygrad_cv.engine.device import require_device
-    from tinygrad_cv.training import optimizer_named, regularizer_named, schedule_named
+    from tinygrad_cv.training import (
+        Checkpoint,
+        optimizer_named,
+        regularizer_named,
+        schedule_named,
+    )
 
     require_device(device)
     settings = {
-        "filters": _numbers("--filters", filters),
-        "kernel_size": _numbers("--kernel-size", kernel_size),
-        "padding": _numbers("--padding", padding),
-        "hidden": _numbers("--hidden", hidden),
+        "filters": numbers("--filters", filters),
+        "kernel_size": numbers("--kernel-size", kernel_size),
+        "padding": numbers("--padding", padding),
+        "hidden": numbers("--hidden", hidden),
         "dropout": dropout,
         "fit": fit,
     }
     settings = {name: value for name, value in settings.items() if value is not None}
     penalty = None if regularizer is None else regularizer_named(regularizer)
-    training, test = _images(data, data_root, seed, standardize)
+    training, test = _images(data, data_root, seed, standardize, stream, on_error)
     tg.manual_seed(seed)
     network = _built(model, training, settings).to(device)
     learn, validate = tg.data.random_split(
@@ -186,6 +228,13 @@ def train(
     )
     batches = _batches(training, learn, batch_size, seed, augment, workers)
     update = optimizer_named(optimizer, network.parameters(), lr, momentum, weight_decay)
+    title = "pattern" if is_pattern(model) else model
+    name = Path(data).name or data
+    folder = out or Path("runs") / f"{title}-{name}"
+    folder.mkdir(parents=True, exist_ok=True)  # before training, so that a refusal costs no time
+    if find_lr:
+        _find_lr(network, update, batches, folder / LEARNING_RATES, f"{title} on {name}")
+        return
     first_lr = update.param_groups[0]["lr"]
     horizon = epochs * (len(batches) if schedule_unit == "step" else 1)
     loss = tg.functional.cross_entropy
@@ -198,13 +247,12 @@ def train(
         regularizer=penalty,
         max_norm=max_norm,
     )
-    title = "pattern" if is_pattern(model) else model
-    name = Path(data).name or data
-    folder = out or Path("runs") / f"{title}-{name}"
-    folder.mkdir(parents=True, exist_ok=True)  # before training, so that a refusal costs no time
-    trainer.callbacks = [Progress(len(learn)), *_callbacks(folder, checkpoint_every, log or [])]
+    options = {**_decisive(context.params), "--data": name, "--lr": first_lr}
+    checkpoint = Checkpoint(folder / CHECKPOINTS, checkpoint_every, options=options)
+    # Last: a step that is in a checkpoint is then in the logs.
+    trainer.callbacks = [Progress(len(learn)), *_loggers(folder, log or []), checkpoint]
     if resume:
-        _resume(trainer, folder)
+        _resume(trainer, checkpoint)
     rules = [f", {penalty}" if penalty else "", f", max-norm {max_norm:g}" if max_norm else ""]
     typer.echo(
         f"{model} on {name}: {len(learn):,} training, {len(validate):,} validation and "
@@ -213,57 +261,75 @@ def train(
     )
     if len(trainer.history) < epochs:
         trainer.fit(batches, tg.data.DataLoader(validate, 500), epochs - len(trainer.history))
-    source = {"name": data, "root": None if data_root is None else str(data_root), "seed": seed}
+    source = {
+        "name": data,
+        "root": None if data_root is None else str(data_root),
+        "seed": seed,
+        "on_error": on_error,
+    }
     _keep(trainer, folder, model, f"{title} on {name}", training, settings, source)
     if trainer.interrupted:
         typer.echo(f"stopped after {len(trainer.history)} of {epochs} epochs; {folder} is saved")
         raise typer.Exit(130)
     result = tg.training.evaluate(network, tg.data.DataLoader(test, 500))
+    for path, wrong in sorted(getattr(training, "broken", {}).items()):
+        typer.echo(f"note: left out {path}: {wrong}", err=True)
     typer.echo(f"test accuracy {100 * result.accuracy:.2f} % ({result.count:,} images)")
 
 
-def _numbers(option: str, text: str | None) -> int | list[int] | None:
-    """One whole number, or a list of them."""
-    if text is None:
-        return None
-    if not re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*)*", text):
-        raise ValueError(f"{option}: expected a whole number or a list such as 32,64, got {text!r}")
-    values = [int(part) for part in text.split(",")]
-    return values if len(values) > 1 else values[0]
+def _decisive(given: dict[str, Any]) -> dict[str, Any]:
+    """The options that a run's numbers depend on, by their names on the command line."""
+    return {
+        "MODEL" if name == "model" else f"--{name.replace('_', '-')}": value
+        for name, value in given.items()
+        if name not in MAY_CHANGE
+    }
 
 
 def _images(
-    data: str, root: Path | None, seed: int, standardize: bool | None
-) -> tuple[ImageDataset, ImageDataset]:
+    data: str,
+    root: Path | None,
+    seed: int,
+    standardize: bool | None,
+    stream: bool | None,
+    on_error: str,
+) -> tuple[Images, Images]:
     """The training and the test images of a data set."""
     import tinygrad_cv as tg
 
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"--on-error: expected raise or skip, got {on_error!r}")
+    if stream and not Path(data).is_dir():
+        raise ValueError(f"--stream: for a folder of images, and {data} is none")
     try:
-        training, test = tg.data.named(data, root, seed=seed)
+        training, test = tg.data.named(data, root, seed=seed, stream=stream, on_error=on_error)
     except ValueError as error:
         raise ValueError(f"--data: {str(error).removeprefix('named: ')}") from error
     if standardize is None:
-        standardize = training.images.shape[1] == 3
+        standardize = training.shape[0] == 3
     if standardize:
-        training.transform = test.transform = tg.data.Standardize.of(training)
+        some = training
+        if isinstance(some, tg.data.ImageFolder):  # a thousand, spread over the classes, say enough
+            step = max(1, len(some) // 1000)
+            some = some.part(range(0, len(some), step)).in_memory()
+        training.transform = test.transform = tg.data.Standardize.of(some)
     return training, test
 
 
-def _built(model: str, images: ImageDataset, settings: dict[str, Any]) -> Module:
+def _built(model: str, images: Images, settings: dict[str, Any]) -> Module:
     """The network; what it departs from the rules of thumb in is said in a line each."""
     from tinygrad_cv.training import build
 
-    _, channels, height, width = images.images.shape
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
-        network = build(model, (channels, height, width), len(images.classes), settings)
+        network = build(model, images.shape, len(images.classes), settings)
     for warning in said:
         typer.echo(f"note: {warning.message}", err=True)
     return network
 
 
 def _batches(
-    images: ImageDataset,
+    images: Images,
     learn: Subset,
     batch_size: int,
     seed: int,
@@ -277,9 +343,10 @@ def _batches(
     part, changes = learn, None
     if augment is not None:
         # Before standardization, since colours are changed in [0, 1].
-        plain = tg.data.ImageDataset(images.images, images.labels, images.classes)
+        plain = copy.copy(images)
+        plain.transform = None
         part = tg.data.Subset(plain, learn.indices)
-        changes = named(augment, images.images.shape[2:], len(images.classes))
+        changes = named(augment, images.shape[1:], len(images.classes))
         if isinstance(images.transform, tg.data.Standardize):
             last = Normalize(images.transform.mean, images.transform.std)
             changes = Compose([changes, last])
@@ -288,33 +355,48 @@ def _batches(
     )
 
 
-def _callbacks(folder: Path, every: int | None, logs: list[str]) -> list[Callback]:
-    """What keeps the run's state and its numbers."""
-    from tinygrad_cv.training import Checkpoint, CSVLogger, TensorBoardLogger
+def _find_lr(
+    network: Module, update: Optimizer, batches: DataLoader, path: Path, title: str
+) -> None:
+    """Try learning rates, draw what they did, and say which to begin with."""
+    from tinygrad_cv.training import find_learning_rate
+    from tinygrad_cv.viz import draw_learning_rates
+
+    found = find_learning_rate(network, update, batches)
+    draw_learning_rates(found, path, title)
+    typer.echo(f"picture  {path}")
+    typer.echo(
+        f"tried {found.rates[0]:.1e} to {found.rates[-1]:.1e}; begin with --lr "
+        f"{found.suggestion:.2g}, a tenth of where the loss was least"
+    )
+
+
+def _loggers(folder: Path, names: list[str]) -> list[Callback]:
+    """What keeps the steps' numbers."""
+    from tinygrad_cv.training import CSVLogger, TensorBoardLogger
 
     made: list[Callback] = []
-    for name in sorted(set(logs)):
+    for name in sorted(set(names)):
         if name == "csv":
             made.append(CSVLogger(folder / "steps.csv"))
         elif name == "tensorboard":
             made.append(TensorBoardLogger(folder / "tensorboard"))
         else:
             raise ValueError(f"--log: expected csv or tensorboard, got {name!r}")
-    # Last: a step that is in a checkpoint is then in the logs.
-    return [*made, Checkpoint(folder / CHECKPOINTS, every)]
+    return made
 
 
-def _resume(trainer: Trainer, folder: Path) -> None:
+def _resume(trainer: Trainer, checkpoint: Checkpoint) -> None:
     """Take up the newest checkpoint, and say from where the run goes on."""
     from tinygrad_cv.training import resume
 
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
-        path = resume(trainer, folder / CHECKPOINTS)
+        path = resume(trainer, checkpoint.folder, checkpoint.options)
     for warning in said:
         typer.echo(f"note: {warning.message}", err=True)
     if path is None:
-        typer.echo(f"nothing to resume in {folder / CHECKPOINTS}: starting anew")
+        typer.echo(f"nothing to resume in {checkpoint.folder}: starting anew")
     else:
         typer.echo(f"going on from {path}, after {trainer.steps:,} steps")
 
@@ -324,7 +406,7 @@ def _keep(
     folder: Path,
     model: str,
     title: str,
-    images: ImageDataset,
+    images: Images,
     settings: dict[str, Any],
     source: dict[str, Any],
 ) -> None:

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import ast
 import csv
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from tinygrad_cv.cli.data_sets import NAMES, Rows, load
+from tinygrad_cv.cli.numbers import numbers
+from tinygrad_cv.training.architectures import ARCHITECTURES, is_pattern
+from tinygrad_cv.training.recipe import OPTIMIZERS, SCHEDULES
 
 if TYPE_CHECKING:
     from tinygrad_cv.cli.search import Score
+    from tinygrad_cv.cli.tunable import Tunable
 
-# What is tried, and over which values random draws go: (low, high) is log-uniform.
-GRIDS: dict[str, dict[str, list[Any]]] = {
-    "knn": {"metric": ["l1", "l2"], "n_neighbors": [1, 3, 5, 8, 10, 12, 15, 20, 50, 100]},
-    "svm": {"alpha": [0.0001, 0.001, 0.01, 0.03, 0.1, 0.3, 1.0]},
-    "softmax": {"alpha": [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1]},
-}
-DRAWS: dict[str, dict[str, Any]] = {
-    "knn": {"metric": ["l1", "l2"], "n_neighbors": (1, 100)},
-    "svm": {"alpha": (1e-4, 1.0), "learning_rate_init": (3e-4, 1e-2)},
-    "softmax": {"alpha": (1e-4, 1e-1), "learning_rate_init": (3e-4, 1e-2)},
-}
-ON_AXIS = {"knn": "n_neighbors", "svm": "alpha", "softmax": "alpha"}
+COMMA = re.compile(r",(?![^\[]*\])")  # outside brackets
 
 
 def tune(
-    model: Annotated[str, typer.Argument(help="knn, svm or softmax.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help=f"knn, svm, softmax; or a network: {', '.join(ARCHITECTURES)}, or its layers as a "
+            "pattern that begins with INPUT."
+        ),
+    ],
     data: Annotated[str, typer.Option(help=f"{', '.join(NAMES)}.")] = "digits",
     data_root: Annotated[
         Path | None,
@@ -61,6 +62,30 @@ def tune(
         Path | None,
         typer.Option(help="Folder for table and picture. [default: runs/tune-MODEL-DATA]"),
     ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of each training; this and what follows is for networks."),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images a step.")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help=f"The update: {', '.join(OPTIMIZERS)}.")
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help=f"How the learning rate falls: {', '.join(SCHEDULES)}.")
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="Shrinks weights at each step.")
+    ] = None,
+    filters: Annotated[
+        str | None, typer.Option(help="Of the CONVs: a number, or one a block: 32,64,128.")
+    ] = None,
+    hidden: Annotated[
+        str | None, typer.Option(help="Outputs of the hidden FCs: a number, or one each: 120,84.")
+    ] = None,
+    dropout: Annotated[float | None, typer.Option(help="Probability to drop.")] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="What is done to training images, such as crop:4,flip.")
+    ] = None,
 ) -> None:
     """Try settings by cross-validation, and measure the best once on the test images.
 
@@ -70,88 +95,76 @@ def tune(
     own training folds subtracted.
 
     One search of nearest neighbours serves every k, so that each k is tried with each of the other
-    settings.
+    settings. A network whose loss is no longer finite scores 0; colour images are standardized by the
+    training folds.
 
     Writes validation.csv (a row for each setting) and validation.png.
 
-    Examples: tinygrad-cv tune knn --data digits --set n_neighbors=1,3,5 --set metric=l1,l2
-    tinygrad-cv tune softmax --data cifar10 --draws 20 --set alpha=0.0001:0.1
+    Example: tinygrad-cv tune knn --data digits --set n_neighbors=1,3,5 --set metric=l1,l2
+
+    Example: tinygrad-cv tune softmax --data cifar10 --draws 20 --set alpha=0.0001:0.1
+
+    Example: tinygrad-cv tune mlp --epochs 5 --set lr=0.001,0.003,0.01 --set hidden=100,[300,100]
+
+    Example: tinygrad-cv tune convnet --data cifar10 --train-images 5000 --folds 3 --filters 16,32,64 --draws 10
     """
     from sklearn.model_selection import StratifiedKFold
 
     import tinygrad_cv as tg
     from tinygrad_cv.cli.progress import bar
     from tinygrad_cv.cli.search import search
+    from tinygrad_cv.cli.tunable import tunable
 
-    if model not in GRIDS:
-        raise ValueError(f"MODEL: expected one of {', '.join(GRIDS)}, got {model!r}")
-    candidates, counts = _candidates(model, values or [], draws, seed)
+    fixed = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "weight_decay": weight_decay,
+        "filters": numbers("--filters", filters),
+        "hidden": numbers("--hidden", hidden),
+        "dropout": dropout,
+        "augment": augment,
+    }
+    sought = tunable(model, seed, {name: v for name, v in fixed.items() if v is not None})
+    candidates, counts = _candidates(model, sought, values or [], draws, seed)
     threads = tg.get_num_threads()
     workers = jobs or threads
     rows = load(data, data_root, train_images, None, seed)
-    folder = out or Path("runs") / f"tune-{model}-{data}"
+    title = "pattern" if is_pattern(model) else model
+    folder = out or Path("runs") / f"tune-{title}-{data}"
     folder.mkdir(parents=True, exist_ok=True)  # before the work, so that a refusal costs no time
     typer.echo(
         f"{model} on {data} ({rows.source}): {len(candidates) * max(len(counts), 1)} settings, "
         f"{folds} folds of {len(rows.X):,} training images, {workers} processes, seed {seed}"
     )
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    with bar(f"tune {model}", len(candidates), "settings") as advance:
-        found = search(
-            _estimator(model, seed), [_named(model, one) for one in candidates], rows.X, rows.y,
-            folds=splitter, jobs=workers, threads=threads, counts=counts, progress=advance,
+    with bar(f"tune {title}", len(candidates), "settings") as advance:
+        scores = search(
+            sought.estimator(rows.shape, len(rows.classes)), candidates, rows.X, rows.y,
+            folds=splitter, jobs=workers, threads=threads, named=sought.named, counts=counts,
+            progress=advance,
         )  # fmt: skip
-    scores = [score.without_prefix("classifier__") for score in found]
-    _report(scores, model, data, folder)
+    _report(scores, sought.axis, f"{title} on {data}", folder)
     best = max(scores, key=lambda score: score.mean)  # the first of equals
-    _test(best, model, rows, seed)
-
-
-def _estimator(model: str, seed: int) -> Any:
-    """What is fitted: for linear models behind their preprocessing, so that it is fitted in each fold."""
-    from sklearn.pipeline import Pipeline
-
-    from tinygrad_cv.data.preprocessing import MeanSubtraction, RangeScaler
-    from tinygrad_cv.linear_model import LinearSVMClassifier, SoftmaxClassifier
-    from tinygrad_cv.neighbors import KNeighborsClassifier
-
-    if model == "knn":
-        return KNeighborsClassifier()
-    linear = LinearSVMClassifier if model == "svm" else SoftmaxClassifier
-    return Pipeline(
-        [
-            ("range", RangeScaler()),
-            ("mean", MeanSubtraction()),
-            ("classifier", linear(random_state=seed)),
-        ]
-    )
-
-
-def _named(model: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings under the names that the estimator has for them."""
-    return settings if model == "knn" else {f"classifier__{k}": v for k, v in settings.items()}
+    _test(best, sought, rows)
 
 
 def _candidates(
-    model: str, texts: list[str], draws: int | None, seed: int
+    model: str, sought: Tunable, texts: list[str], draws: int | None, seed: int
 ) -> tuple[list[dict[str, Any]], list[int]]:
     """Settings to try; each k of nearest neighbours apart, since one search serves all."""
     from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-    space: dict[str, Any] = dict(GRIDS[model] if draws is None else DRAWS[model])
-    known = (
-        set(_estimator(model, seed).get_params())
-        if model == "knn"
-        else {name.removeprefix("classifier__") for name in _estimator(model, seed).get_params()}
-    )
+    space: dict[str, Any] = dict(sought.grid if draws is None else sought.draws)
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not value:
             raise ValueError(f"--set: expected NAME=VALUE,VALUE,… got {text!r}")
-        if name not in known:
+        if name not in sought.known:
             raise ValueError(f"--set: {model} has no setting {name!r}")
         space[name] = (
-            _range_of(text, value) if ":" in value else [_value(v) for v in value.split(",")]
+            _range_of(text, value) if ":" in value else [_value(v) for v in COMMA.split(value)]
         )
     if draws is None:
         ranges = [name for name, value in space.items() if isinstance(value, tuple)]
@@ -159,7 +172,8 @@ def _candidates(
             raise ValueError(f"--set: a range for {ranges[0]} needs --draws")
         counts = space.pop("n_neighbors", []) if model == "knn" else []
         return list(ParameterGrid(space)), _counts(counts)
-    drawn = list(ParameterSampler(_distributions(space), draws, random_state=seed))
+    sampler = ParameterSampler(_distributions(space), draws, random_state=seed)
+    drawn = [{name: _plain(value) for name, value in one.items()} for one in sampler]
     if model != "knn":
         return drawn, []
     counts = sorted({one.pop("n_neighbors") for one in drawn})
@@ -182,10 +196,15 @@ def _value(text: str) -> Any:
         return text
 
 
+def _plain(value: Any) -> Any:
+    """NumPy's numbers, which the sampler draws, as Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _range_of(text: str, value: str) -> tuple[Any, Any]:
     low, high = (_value(end) for end in value.split(":", 1))
-    numbers = all(isinstance(end, (int, float)) for end in (low, high))
-    if not numbers or not 0 < low < high:
+    are_numbers = all(isinstance(end, (int, float)) for end in (low, high))
+    if not are_numbers or not 0 < low < high:
         raise ValueError(f"--set: expected NAME=LOW:HIGH with 0 < LOW < HIGH, got {text!r}")
     return low, high
 
@@ -205,7 +224,7 @@ def _distributions(space: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _report(scores: list[Score], model: str, data: str, folder: Path) -> None:
+def _report(scores: list[Score], axis: str, title: str, folder: Path) -> None:
     """Print a line for each setting, write the table and draw the picture."""
     for score in scores:
         typer.echo(
@@ -221,7 +240,7 @@ def _report(scores: list[Score], model: str, data: str, folder: Path) -> None:
             given = [score.settings.get(name, "") for name in names]
             writer.writerow([*given, score.mean, score.folds.std(), *score.folds])
     typer.echo(f"table    {table}")
-    _draw(scores, ON_AXIS[model], folder / "validation.png", f"{model} on {data}, {count} folds")
+    _draw(scores, axis, folder / "validation.png", f"{title}, {count} folds")
     typer.echo(f"picture  {folder / 'validation.png'}")
 
 
@@ -235,7 +254,8 @@ def _draw(scores: list[Score], wanted: str, path: Path, title: str) -> None:
     ]  # fmt: skip
     parameter = wanted if wanted in varied or not varied else varied[0]
     # Random draws share no values of the others: one cloud of points then.
-    drawn = len(varied) > 1 and len({score.settings[parameter] for score in scores}) == len(scores)
+    taken = {repr(score.settings[parameter]) for score in scores}
+    drawn = len(varied) > 1 and len(taken) == len(scores)
     curves: dict[str, tuple[list[Any], list[Any]]] = {}
     for score in scores:
         others = {k: v for k, v in score.settings.items() if k != parameter and k in varied}
@@ -252,9 +272,10 @@ def _text(settings: dict[str, Any]) -> str:
     )
 
 
-def _test(best: Score, model: str, rows: Rows, seed: int) -> None:
+def _test(best: Score, sought: Tunable, rows: Rows) -> None:
     """Fit the chosen setting on all training images and look at the test images, once."""
-    chosen = _estimator(model, seed).set_params(**_named(model, best.settings))
+    chosen = sought.estimator(rows.shape, len(rows.classes))
+    chosen.set_params(**sought.named(best.settings))
     accuracy = chosen.fit(rows.X, rows.y).score(rows.test_X, rows.test_y)
     typer.echo(f"chosen   {_text(best.settings)} ({100 * best.mean:.2f} % in cross-validation)")
     typer.echo(f"test accuracy {100 * accuracy:.2f} % ({len(rows.test_X):,} images)")

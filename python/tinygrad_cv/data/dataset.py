@@ -233,6 +233,15 @@ def fetch(dataset: Any, indices: NDArray[np.int64]) -> Any:
     return fetch_samples(dataset, indices)
 
 
+def kept(dataset: Any, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of `indices` that a batch, once fetched, has: a data set may leave broken samples out."""
+    inner, rows = dataset, indices
+    while isinstance(inner, Subset):
+        inner, rows = inner.dataset, inner.indices[rows]
+    left_out = getattr(inner, "left_out", None)
+    return indices if left_out is None else indices[~left_out(rows)]
+
+
 def fetch_samples(dataset: Any, indices: NDArray[np.int64]) -> Any:
     """The samples at `indices`, one by one, collated."""
     return default_collate([dataset[index] for index in indices.tolist()])

@@ -39,6 +39,8 @@ class ImageDataset(Dataset):
     ----------
     images, labels, classes, transform
         As given; labels are int64.
+    shape : (C, H, W)
+        Of an image.
 
     Raises
     ------
@@ -70,6 +72,11 @@ class ImageDataset(Dataset):
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        _, channels, height, width = self.images.shape
+        return channels, height, width
 
     def __repr__(self) -> str:
         return f"ImageDataset({len(self):,} images {self.images.shape[1:]}, {len(self.classes)} classes)"

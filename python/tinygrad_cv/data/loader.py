@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_cv.data.augment.augmentation import Augmentation
 from tinygrad_cv.data.augment.sample_random import SampleRandom
-from tinygrad_cv.data.dataset import fetch
+from tinygrad_cv.data.dataset import fetch, kept
 from tinygrad_cv.engine.random import Generator, default_generator
 from tinygrad_cv.engine.tensor import Tensor, wrap
 
@@ -146,7 +146,9 @@ class DataLoader:
             batch = fetch(self.dataset, indices)
         else:
             batch = self.collate_fn([self.dataset[index] for index in indices.tolist()])
-        return batch if self.augment is None else self._augmented(batch, SampleRandom(key, indices))
+        if self.augment is None:
+            return batch
+        return self._augmented(batch, SampleRandom(key, kept(self.dataset, indices)))
 
     def _augmented(self, batch: Any, random: SampleRandom) -> tuple[Tensor, Tensor]:
         assert self.augment is not None

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 from tinygrad_cv.data.cifar import cifar10, cifar100
 from tinygrad_cv.data.dataset import random_split
 from tinygrad_cv.data.digits import digits
 from tinygrad_cv.data.folder import ImageFolder
-from tinygrad_cv.data.image_file import load_image
-from tinygrad_cv.data.images import ImageDataset
 from tinygrad_cv.data.mnist import fashion_mnist, mnist
 from tinygrad_cv.engine.random import Generator
 
 if TYPE_CHECKING:
-    import os
-
-    from numpy.typing import NDArray
+    from tinygrad_cv.data.images import ImageDataset
 
 NAMES = {
     "digits": "12,000 handwritten digits inside the package, 1 x 28 x 28",
@@ -40,11 +36,18 @@ TEST_SHARE = 0.2  # of a folder that has no test images of its own
 class Split(NamedTuple):
     """The two parts of a data set."""
 
-    train: ImageDataset
-    test: ImageDataset
+    train: ImageDataset | ImageFolder
+    test: ImageDataset | ImageFolder
 
 
-def named(name: str, root: str | os.PathLike[str] | None = None, *, seed: int = 0) -> Split:
+def named(
+    name: str,
+    root: str | os.PathLike[str] | None = None,
+    *,
+    seed: int = 0,
+    stream: bool | None = False,
+    on_error: str = "raise",
+) -> Split:
     """The training and the test images of a data set.
 
     Parameters
@@ -57,6 +60,13 @@ def named(name: str, root: str | os.PathLike[str] | None = None, *, seed: int = 
         Where the files of a data set are, instead of the download.
     seed : int
         Draws the test images of a folder.
+    stream : bool or None
+        Whether the images of a folder stay in their files until a batch asks for them: the parts are
+        then `ImageFolder`, else `ImageDataset`. None: where they would fill over a quarter of the
+        machine's memory.
+    on_error : {"raise", "skip"}
+        What a file of a folder that is no image, or of another size than the first, leads to; see
+        `ImageFolder`.
 
     Raises
     ------
@@ -79,37 +89,31 @@ def named(name: str, root: str | os.PathLike[str] | None = None, *, seed: int = 
     if name == "digits":
         return Split(digits(train=True), digits(train=False))
     if Path(name).is_dir():
-        return _folder(Path(name), seed)
+        return _folder(Path(name), seed, stream, on_error)
     raise ValueError(f"named: expected {', '.join(NAMES)} or a folder of images, got {name!r}")
 
 
-def _folder(path: Path, seed: int) -> Split:
+def _folder(path: Path, seed: int, stream: bool | None, on_error: str) -> Split:
+    def opened(root: Path) -> ImageFolder:
+        return ImageFolder(root, on_error=on_error, one_size=True)
+
     if (path / "train").is_dir() and (path / "test").is_dir():
-        train, test = ImageFolder(path / "train"), ImageFolder(path / "test")
-        if train.classes != test.classes:
+        parts = [opened(path / "train"), opened(path / "test")]
+        train, test = (part.classes for part in parts)
+        if train != test:
             raise ValueError(
-                f"named: the classes of {path / 'train'} are {train.classes} but those of test "
-                f"{test.classes}"
+                f"named: the classes of {path / 'train'} are {train} but those of test {test}"
             )
-        return Split(_in_memory(train), _in_memory(test))
-    whole = _in_memory(ImageFolder(path))
-    parts = random_split(whole, [1 - TEST_SHARE, TEST_SHARE], Generator(seed))
-    train_part, test_part = (
-        ImageDataset(whole.images[p.indices], whole.labels[p.indices], whole.classes) for p in parts
-    )
-    return Split(train_part, test_part)
+    else:
+        whole = opened(path)
+        drawn = random_split(whole, [1 - TEST_SHARE, TEST_SHARE], Generator(seed))
+        parts = [whole.part(one.indices) for one in drawn]
+    if stream is None:
+        pixels = sum(len(part) for part in parts) * math.prod(parts[0].shape)
+        stream = pixels > _memory() / 4
+    return Split(*(part if stream else part.in_memory() for part in parts))
 
 
-def _in_memory(folder: ImageFolder) -> ImageDataset:
-    """All images of a folder as one array."""
-    images: list[NDArray[np.uint8]] = []
-    for path, _ in folder.samples:
-        image = load_image(path, 3)
-        if images and image.shape != images[0].shape:
-            raise ValueError(
-                f"named: {path} is {image.shape[2]} x {image.shape[1]} pixels but "
-                f"{folder.samples[0][0]} is {images[0].shape[2]} x {images[0].shape[1]}; images "
-                "must have one size"
-            )
-        images.append(image)
-    return ImageDataset(np.stack(images), folder.labels, folder.classes)
+def _memory() -> int:
+    """Bytes of the machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,13 +40,16 @@ class Checkpoint(Callback):
         How many of the newest files stay.
     best : {"validation_accuracy", "validation_loss", None}
         By what the best epoch is told; it is kept in ``best.safetensors``.
+    options : mapping of str to numbers, texts, lists or None, optional
+        What the run was started with, by the names that a user knows; kept for `resume` to compare.
 
     Raises
     ------
     ValueError
         Numbers below 1, or another measure.
     OSError
-        While training: the file cannot be written. Those that are there stay as they are.
+        When training starts: the folder cannot be written to. While training: the file cannot be
+        written. Those that are there stay as they are.
 
     Notes
     -----
@@ -74,6 +78,7 @@ class Checkpoint(Callback):
         every: int | None = None,
         keep: int = 2,
         best: str | None = "validation_accuracy",
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         for name, value in (("every", every), ("keep", keep)):
             if value is not None and value < 1:
@@ -84,15 +89,17 @@ class Checkpoint(Callback):
                 f"{best!r}"
             )
         self.folder, self.every, self.keep, self.best = Path(folder), every, keep, best
+        self.options = dict(options or {})
         self.best_value: float | None = None
         self._another: list[Path] = []  # files of a run that this one does not go on from
 
     def on_fit_start(self, trainer: Trainer) -> None:
-        """Make the folder, before any time is spent; take away what a killed run left half written.
+        """Make the folder and try it, before any time is spent; take away what a kill left half written.
 
         A run that begins anew replaces the files that are there, but not before it has its first.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=self.folder).close()
         if not trainer.steps:
             self._another = [*self.folder.glob(PATTERN), *self.folder.glob(BEST)]
         for path in self.folder.glob(".tmp-*.safetensors"):
@@ -107,7 +114,7 @@ class Checkpoint(Callback):
         """Write, and once more where the epoch is the best so far."""
         if self._is_better(epoch):  # first: a kill in between then costs nothing
             best = self.folder / BEST
-            write_checkpoint(best, trainer.state_dict())
+            write_checkpoint(best, self._state(trainer))
             self._another = [path for path in self._another if path != best]
         self._write(trainer)
 
@@ -127,9 +134,12 @@ class Checkpoint(Callback):
         self.best_value = value
         return not math.isnan(value)
 
+    def _state(self, trainer: Trainer) -> dict[str, Any]:
+        return {**trainer.state_dict(), "options": self.options}
+
     def _write(self, trainer: Trainer) -> None:
         newest = self.folder / f"step-{trainer.steps:08d}.safetensors"
-        write_checkpoint(newest, trainer.state_dict())
+        write_checkpoint(newest, self._state(trainer))
         for path in self._another:
             if path != newest:
                 path.unlink(missing_ok=True)
@@ -138,7 +148,11 @@ class Checkpoint(Callback):
             path.unlink()
 
 
-def resume(trainer: Trainer, folder: str | os.PathLike[str]) -> Path | None:
+def resume(
+    trainer: Trainer,
+    folder: str | os.PathLike[str],
+    options: Mapping[str, Any] | None = None,
+) -> Path | None:
     """Let a trainer go on from the newest whole checkpoint in a folder.
 
     Parameters
@@ -146,6 +160,8 @@ def resume(trainer: Trainer, folder: str | os.PathLike[str]) -> Path | None:
     trainer : Trainer
         Made as the one that wrote it.
     folder : path-like
+    options : mapping, optional
+        What this run was started with, as in `Checkpoint`: those that both have must be equal.
 
     Returns
     -------
@@ -160,7 +176,7 @@ def resume(trainer: Trainer, folder: str | os.PathLike[str]) -> Path | None:
     Raises
     ------
     ValueError
-        All are damaged, or the newest whole one is another run's.
+        All are damaged, or the newest whole one is another run's; an option that differs is named.
     """
     paths = sorted(Path(folder).glob(PATTERN), reverse=True)
     damaged = []
@@ -173,6 +189,7 @@ def resume(trainer: Trainer, folder: str | os.PathLike[str]) -> Path | None:
         for message in damaged:
             warnings.warn(f"{message}; going on from {path.name}", stacklevel=2)
         try:
+            _check_options(state.get("options", {}), options or {})
             trainer.load_state_dict(state)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
@@ -180,6 +197,19 @@ def resume(trainer: Trainer, folder: str | os.PathLike[str]) -> Path | None:
     if damaged:
         raise ValueError(f"resume: no whole checkpoint is left in {folder}: {damaged[0]}")
     return None
+
+
+def _check_options(kept: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    for name, value in own.items():
+        if name in kept and kept[name] != value:
+            raise ValueError(
+                f"the run there was started {_given(name, kept[name])}, this one "
+                f"{_given(name, value)}; go on with what it had, or start another run elsewhere"
+            )
+
+
+def _given(name: str, value: Any) -> str:
+    return f"without {name}" if value is None else f"with {name} {value}"
 
 
 def write_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:

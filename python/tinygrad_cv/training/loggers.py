@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv.files import atomic_write
 from tinygrad_cv.optional import require
@@ -12,6 +12,7 @@ from tinygrad_cv.training.trainer import Callback
 
 if TYPE_CHECKING:
     import os
+    from io import FileIO
 
     from tinygrad_cv.training.history import Epoch
     from tinygrad_cv.training.trainer import Trainer
@@ -33,11 +34,13 @@ class CSVLogger(Callback):
     ------
     ValueError
         Fewer than one step, or, when a run is resumed, a file that is no such table.
+    OSError
+        While training: the table cannot be written.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 10) -> None:
         self.path, self.every = Path(path), _checked("CSVLogger", every)
-        self._file: TextIO | None = None
+        self._file: FileIO | None = None
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Open the table, with the rows that a resumed run has."""
@@ -47,13 +50,17 @@ class CSVLogger(Callback):
             open(temporary, "w", newline="", encoding="utf-8") as file,
         ):
             csv.writer(file).writerows([COLUMNS, *rows])
-        self._file = open(self.path, "a", newline="", encoding="utf-8")  # noqa: SIM115  for the run
+        # Without a buffer: a killed run keeps its rows, and a full disk is met once, at its row.
+        self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115  for the run
 
     def on_batch_end(self, trainer: Trainer, images: int) -> None:
         """Write a row where it is time to."""
         if trainer.steps % self.every == 0 and self._file is not None:
-            csv.writer(self._file).writerow([trainer.steps, *_numbers(trainer)])
-            self._file.flush()  # a killed run keeps its rows
+            row = ",".join(map(str, [trainer.steps, *_numbers(trainer)])) + "\r\n"
+            try:
+                self._file.write(row.encode())
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Close the table."""

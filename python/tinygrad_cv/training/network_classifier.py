@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from tinygrad_cv import functional as F
 from tinygrad_cv.data import DataLoader, TensorDataset
+from tinygrad_cv.data.augment import Compose, Normalize, SampleRandom
 from tinygrad_cv.engine.grad_mode import no_grad
 from tinygrad_cv.engine.random import default_generator
 from tinygrad_cv.engine.tensor import wrap
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tinygrad_cv.engine.tensor import Tensor
     from tinygrad_cv.nn import Module
 
 BATCH = 500  # images a forward pass when predicting
@@ -53,6 +55,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         As `training.regularizer_named`, such as ``"l2:1e-4"``.
     augment : Augmentation, optional
         What is done to training images.
+    standardize : bool
+        Bring each channel to mean 0 and variance 1, by the numbers of the training images.
     random_state : int, RandomState or None
         Decides weights, order, augmentation and dropout.
 
@@ -66,7 +70,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     Notes
     -----
-    Bytes are divided by 255; everything else is computed as it is, in float32.
+    Bytes are divided by 255; everything else is computed as it is, in float32. Images are standardized
+    after they were augmented, since colours are changed in [0, 1] and what lies around an image is black.
 
     Examples
     --------
@@ -92,6 +97,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         schedule: str = "cosine",
         regularizer: str | None = None,
         augment: Any = None,
+        standardize: bool = False,
         random_state: Any = None,
     ) -> None:
         self.build = build
@@ -106,6 +112,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.schedule = schedule
         self.regularizer = regularizer
         self.augment = augment
+        self.standardize = standardize
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> NetworkClassifier:
@@ -138,6 +145,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
                 f"contains only one class: {self.classes_[0]!r}"
             )
         images = self._images(X)
+        self.normalize_ = _normalize(images) if self.standardize else None
         seed = int(check_random_state(self.random_state).randint(2**31))
         before = default_generator.get_state()
         default_generator.manual_seed(seed)
@@ -156,14 +164,15 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         update = optimizer_named(
             self.optimizer, self.model_.parameters(), self.lr, self.momentum, self.weight_decay
         )
+        changes = [change for change in (self.augment, self.normalize_) if change is not None]
         batches = DataLoader(
             TensorDataset(images, codes),
             self.batch_size,
             shuffle=True,
             seed=seed,
-            augment=self.augment,
+            augment=Compose(changes) if changes else None,
         )
-        some = DataLoader(TensorDataset(images[:100], codes[:100]), 100)
+        some = DataLoader(TensorDataset(images[:100], codes[:100]), 100, augment=self.normalize_)
         penalty = None if self.regularizer is None else regularizer_named(self.regularizer)
         trainer = Trainer(
             self.model_,
@@ -181,9 +190,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Probability of each class, (n_samples, n_classes)."""
         check_is_fitted(self, "model_")
-        images = wrap(self._images(validate_data(self, X, reset=False, allow_nd=True)))
+        images = self._images(validate_data(self, X, reset=False, allow_nd=True))
         parts = [
-            F.softmax(self.model_(images[start : start + BATCH]), dim=1).numpy()
+            F.softmax(self.model_(self._standardized(images[start : start + BATCH])), dim=1).numpy()
             for start in range(0, len(images), BATCH)
         ]
         return np.concatenate(parts)
@@ -193,6 +202,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         best = self.predict_proba(X).argmax(axis=1)
         labels: NDArray[Any] = self.classes_[best]
         return labels
+
+    def _standardized(self, images: NDArray[np.float32]) -> Tensor:
+        if self.normalize_ is None:
+            return wrap(images)
+        return wrap(self.normalize_(images, SampleRandom(0, np.arange(len(images)))))
 
     def _images(self, X: NDArray[Any]) -> NDArray[np.float32]:
         if X.ndim not in (2, 4):
@@ -208,3 +222,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         if X.dtype == np.uint8:
             images /= np.float32(255)
         return images
+
+
+def _normalize(images: NDArray[np.float32]) -> Normalize:
+    """What brings these images to mean 0 and variance 1; a channel of one value is only moved."""
+    mean, std = (
+        getattr(images, what)(axis=(0, 2, 3), dtype=np.float64) for what in ("mean", "std")
+    )
+    return Normalize(mean, np.where(std > 0, std, 1))

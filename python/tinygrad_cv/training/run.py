@@ -38,7 +38,7 @@ def save_run(
     model : Module
     architecture : str
         A name or pattern, as `build` knows it.
-    images : ImageDataset
+    images : ImageDataset or ImageFolder
         What it learned from; if they are standardized, by what numbers is kept.
     settings : mapping, optional
         As they were given to `build`.
@@ -51,7 +51,7 @@ def save_run(
         The file.
     """
     path = Path(folder) / WEIGHTS
-    _, channels, height, width = images.images.shape
+    channels, height, width = images.shape
     metadata = {
         "architecture": architecture,
         "channels": str(channels),

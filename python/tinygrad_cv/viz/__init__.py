@@ -11,6 +11,7 @@ from tinygrad_cv.viz.embedding import draw_embedding, last_features
 from tinygrad_cv.viz.filters import activation_maps, draw_activations, draw_filters
 from tinygrad_cv.viz.histograms import UpdateHistogram
 from tinygrad_cv.viz.landscape import Landscape, loss_landscape
+from tinygrad_cv.viz.learning_rates import draw_learning_rates
 from tinygrad_cv.viz.robustness import draw_robustness
 from tinygrad_cv.viz.templates import templates
 from tinygrad_cv.viz.validation import draw_validation
@@ -29,6 +30,7 @@ __all__ = [
     "draw_embedding",
     "draw_explanations",
     "draw_filters",
+    "draw_learning_rates",
     "draw_mistakes",
     "draw_robustness",
     "draw_validation",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_cv import _core
-from tinygrad_cv.data.augment.warp import warp
+from tinygrad_cv.data.augment.warp import warp, warp_affine
 
 
 def slow(images, rows, columns, fill):
@@ -46,6 +46,36 @@ def test_every_place_is_read_between_its_four_pixels(dtype, rtol, shape, places,
     np.testing.assert_allclose(got, slow(images, *spots, 0.25), rtol=rtol, atol=rtol)
 
 
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float32, 2e-5), (np.float64, 1e-12)])
+@given(
+    shape=st.tuples(st.integers(0, 2), st.integers(1, 3), st.integers(1, 7), st.integers(1, 7)),
+    seed=st.integers(0, 999),
+    steps=st.sampled_from([0.0, 0.3, 1.0, 4.0]),
+)
+def test_places_on_lines_are_read_as_single_places_are(dtype, rtol, shape, seed, steps):
+    """Steps of 0 and of 1 too, where places lie on pixels and on the frame."""
+    rng = np.random.default_rng(seed)
+    images = rng.random(shape).astype(dtype)
+    maps = rng.uniform(-1, 1, (shape[0], 2, 3)) * [steps, steps, 5]
+    if steps == 1.0:
+        maps = np.round(maps)
+    q, p = np.meshgrid(np.arange(shape[3]), np.arange(shape[2]))
+    rows, columns = np.moveaxis(maps @ np.stack([q, p, np.ones_like(q)]).reshape(3, -1), 1, 0)
+    spots = [places.reshape(-1, *shape[2:]) for places in (rows, columns)]
+    got = warp_affine(images, maps, 0.25)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, slow(images, *spots, 0.25), rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("where", range(6))
+def test_maps_that_lead_nowhere_read_what_lies_around(bad, where):
+    maps = np.full(6, 0.5, np.float32)
+    maps[where] = bad
+    out = warp_affine(np.ones((1, 1, 3, 3), np.float32), maps.reshape(1, 2, 3), 7.0)
+    assert out[0, 0, 1, 1] == out[0, 0, 2, 2] == 7
+
+
 def test_what_is_no_place_reads_what_lies_around():
     places = np.array([[[np.nan, np.inf, -np.inf, 1e30]]], np.float32)
     out = warp(np.ones((1, 1, 3, 3), np.float32), places, np.zeros_like(places), 7.0)
@@ -58,3 +88,7 @@ def test_other_shapes_and_types_are_refused():
         _core.warp_bilinear(x, places, places[:1].copy(), 0.0)
     with pytest.raises(TypeError, match="rows must be a float32 array"):
         _core.warp_bilinear(x, places.astype(np.float64), places, 0.0)
+    with pytest.raises(ValueError, match=r"maps must be \(2, 2, 3\), one for each image"):
+        _core.warp_affine(x, np.zeros((2, 3, 2), np.float32), 0.0)
+    with pytest.raises(TypeError, match="maps must be a float32 array"):
+        _core.warp_affine(x, np.zeros((2, 2, 3)), 0.0)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tinygrad_cv.data.augment.augmentation import Augmentation, check_images, check_share, pair_of
-from tinygrad_cv.data.augment.warp import affine_places, smooth_field, warp
+from tinygrad_cv.data.augment.warp import affine_maps, smooth_field, warp, warp_affine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -151,14 +151,14 @@ class RandomAffine(Augmentation):
         check_images(type(self).__name__, images, random)
         height, width = images.shape[2:]
         furthest = np.array(self.translate) * (width, height)
-        rows, columns = affine_places(
+        maps = affine_maps(
             (height, width),
             random.uniform(*self.degrees),
             random.uniform(-1, 1, (2,)) * furthest,
             random.uniform(*self.scale),
             np.stack([random.uniform(*self.shear), np.zeros(len(random))], axis=1),
         )
-        return warp(images, rows, columns, self.fill)
+        return warp_affine(images, maps, self.fill)
 
     def __repr__(self) -> str:
         return (

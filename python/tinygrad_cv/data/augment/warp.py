@@ -42,13 +42,36 @@ def warp(
     return warped
 
 
-def affine_places(
+def warp_affine(images: NDArray[Any], maps: NDArray[Any], fill: float = 0.0) -> NDArray[Any]:
+    """Read each image where its map says, between four pixels (bilinear).
+
+    Parameters
+    ----------
+    images : ndarray, floats, shape (N, C, H, W)
+    maps : ndarray, shape (N, 2, 3)
+        Of an image: (row, column) of the place that pixel (p, q) of the result comes from is its
+        map times (q, p, 1); `affine_maps` makes them.
+    fill : float
+        What lies around the image.
+
+    Returns
+    -------
+    ndarray, shape and dtype of images
+    """
+    kind = images.dtype
+    warped: NDArray[Any] = _core.warp_affine(
+        np.ascontiguousarray(images), np.ascontiguousarray(maps, kind), fill
+    )
+    return warped
+
+
+def affine_maps(
     shape: tuple[int, int],
     degrees: ArrayLike = 0.0,
     translate: ArrayLike = 0.0,
     scale: ArrayLike = 1.0,
     shear: ArrayLike = 0.0,
-) -> tuple[NDArray[Any], NDArray[Any]]:
+) -> NDArray[Any]:
     """Where the pixels of images of that shape come from when they are moved about the centre.
 
     Parameters
@@ -64,7 +87,8 @@ def affine_places(
 
     Returns
     -------
-    rows, columns : ndarray, float32, shape (N, H, W)
+    ndarray, shape (N, 2, 3)
+        As `warp_affine` takes them.
 
     Notes
     -----
@@ -78,15 +102,12 @@ def affine_places(
     one = np.ones_like(turn)
     slant = np.array([[one, np.tan(x_shear)], [np.tan(y_shear), one]])
     forward = np.einsum("ijn,jkn->nik", rotate, slant) * np.reshape(size, (-1, 1, 1))
-    back = np.linalg.inv(forward)
+    back = np.linalg.inv(forward)  # of (x, y)
     height, width = shape
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
     start = middle - np.einsum("nij,nj->ni", back, middle + move)
-    # Where column and row 0 come from, and what each further column and row adds.
-    start, back = (part.astype(np.float32)[..., None, None] for part in (start, back))
-    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
-    columns, rows = (start[:, i] + back[:, i, 1] * y + back[:, i, 0] * x for i in (0, 1))
-    return rows, columns
+    maps: NDArray[Any] = np.concatenate([back, start[:, :, None]], axis=2)[:, ::-1]
+    return maps
 
 
 def smooth_field(coarse: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
