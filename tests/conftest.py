@@ -17,6 +17,8 @@ from importlib.util import find_spec
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["on_device"]  # tests/cuda_emulator: the option --device
+
 common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=30, **common)
 settings.register_profile("quick", max_examples=5, derandomize=True, database=None, **common)

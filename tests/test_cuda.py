@@ -101,6 +101,47 @@ def test_what_is_made_like_a_tensor_is_made_beside_it():
     assert tg.zeros_like(x, device="cpu").device == "cpu"
 
 
+@pytest.fixture
+def on_the_gpu(cupy):
+    tg.set_default_device("cuda")
+    yield
+    tg.set_default_device("cpu")
+
+
+@pytest.mark.usefixtures("on_the_gpu")
+def test_what_is_made_goes_to_the_default_device():
+    array = np.ones((2, 3))
+    made = [tg.tensor([1.0]), tg.Tensor([1.0]), tg.tensor(array), tg.as_tensor(array), tg.zeros(2),
+            tg.randn(2), tg.nn.Linear(2, 2).weight, tg.nn.BatchNorm1d(2).running_mean]  # fmt: skip
+    assert {str(t.device) for t in made} == {"cuda:0"}
+    kept = [tg.tensor([1.0], device="cpu"), tg.zeros(2, device="cpu"), tg.from_numpy(array),
+            tg.tensor(tg.from_numpy(array)), tg.zeros_like(tg.from_numpy(array))]  # fmt: skip
+    assert {str(t.device) for t in kept} == {"cpu"}
+
+
+@GPU
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8"])
+def test_what_is_added_or_written_at_places_named_twice_is_the_cpus(dtype):
+    x = tg.tensor(np.arange(6).reshape(3, 2).astype(dtype))
+    source, index = tg.tensor(np.array([[1, 2], [3, 4], [5, 6]], dtype)), tg.tensor([2, 0, 2])
+    there = [t.cuda() for t in (x, source, index)]
+    added = x.index_add(0, index, source), there[0].index_add(0, there[2], there[1])
+    copied = x.index_copy(0, index, source), there[0].index_copy(0, there[2], there[1])
+    x[index], there[0][there[2]] = source, there[1]
+    for here, gpus in (added, copied, (x, there[0])):
+        assert gpus.dtype == here.dtype
+        assert gpus.tolist() == here.tolist()
+
+
+@GPU
+@pytest.mark.parametrize("index", [[0, 3], [-4], [[1], [5]]])
+def test_an_index_outside_is_an_error_on_the_gpu_too(index):
+    x = tg.ones(3, 2, device="cuda")
+    for key in (tg.tensor(index).cuda(), (slice(None), tg.tensor(index).cuda()), index):
+        with pytest.raises(IndexError, match="out of bounds"):
+            x[key]
+
+
 @GPU
 @pytest.mark.parametrize(
     "mix",
@@ -115,8 +156,9 @@ def test_what_is_made_like_a_tensor_is_made_beside_it():
         lambda here, there: F.conv2d(here[None, None], there[None, None]),
         lambda here, there: F.conv2d(there[None, None], here[None, None]),
         lambda here, there: tg.cdist(there, here),
+        lambda here, there: F.cross_entropy(there, here[0].long()),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_tensors_on_two_devices_are_an_error(mix):
     here, there = tg.ones(3, 3), tg.ones(3, 3, device="cuda")

@@ -7,7 +7,7 @@
 // Of each row of x (rows, k) with its label: factor = weight[label] (1 without weight), 0 where the
 // label is `ignore`; loss = -factor log softmax(x)[label], exactly 0 where ignored; p = softmax(x).
 //   The largest x is subtracted first: scores of 1e4 do not overflow. NaN goes through.
-//   All dense, no overlap; weight (k) or null; labels checked, 0 <= label < k or ignored.
+//   All dense, no overlap; weight (k) or null. A label that is no class makes loss and factor NaN.
 //   4 k flops, k exponentials and 2 k sizeof(T) bytes a row.
 //   launch: block 256; grid = min(ceil(rows / 256), 32 x SMs). Left alone ptxas spills in double.
 template <class T>
@@ -23,10 +23,16 @@ __device__ void cross_entropy(const T* __restrict__ x, const long long* __restri
         for (int j = 0; j < k; ++j) sum += exp(scores[j] - largest);
         const T logarithm = log(sum);
         for (int j = 0; j < k; ++j) probability[j] = exp(scores[j] - largest - logarithm);
-        const bool used = label[row] != ignore;
-        const T share = !used ? T(0) : weight ? weight[label[row]] : T(1);
+        const long long mine = label[row];
+        const bool used = mine != ignore, known = mine >= 0 && mine < k;
+        T share = used ? T(1) : T(0), picked = largest;
+        if (used && known) {
+            picked = scores[mine];
+            if (weight) share = weight[mine];
+        }
+        if (used && !known) share = T(NEG_INF) * T(0);  // NaN
         factor[row] = share;
-        loss[row] = used ? (logarithm - (scores[label[row]] - largest)) * share : T(0);
+        loss[row] = used ? (logarithm - (picked - largest)) * share : T(0);
     }
 }
 

@@ -1,8 +1,10 @@
 """A strict stand-in for the `cupy` module: device memory is host memory behind a wall.
 
 The fixture `cupy` puts it in CuPy's place. Kernels run on the emulator; everything else is NumPy's, and refuses
-what CuPy refuses: NumPy arrays among its arguments, implicit conversion to NumPy, and names or methods
-that CuPy has not (the lists below; a test holds them against the real module where it is installed).
+what CuPy refuses: NumPy arrays among its arguments, implicit conversion to NumPy, and names, methods
+or arguments that CuPy has not (cupy_signatures.txt; a test holds it against the real module where that is
+installed). What CuPy leaves undefined is an error here: an index array that names a place outside the
+array (CuPy wraps it), or one place twice with two values (any of them may stay).
 Fresh memory is NaN, writes outside an allocation are noticed after each launch, and what makes the
 host wait for the device is counted in `Cuda.synchronizations`.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import operator
 import weakref
+from contextlib import suppress
 from functools import wraps
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
@@ -19,29 +22,27 @@ from typing import Any
 
 import emulator
 import numpy as np
+import signatures
 
 
 def _words(text: str) -> list[str]:
     return text.split()
 
 
-# Functions of CuPy that this package calls, directly or as NumPy's (which hand over to CuPy's).
-FUNCTIONS = _words("""
-    abs absolute add all allclose amax amin any arange arctan arctan2 argmax argmin argsort argwhere array_equal
-    atleast_1d bincount bitwise_and bitwise_or bitwise_xor broadcast_to ceil clip concatenate copy copysign
-    copyto cos count_nonzero cumprod cumsum diagonal diff divide divmod einsum equal exp expand_dims
-    expm1 eye flatnonzero flip floor floor_divide full_like greater greater_equal hstack hypot invert
-    isclose isfinite isinf isnan less less_equal linspace log log10 log1p log2 logaddexp logical_and logical_not
-    logical_or logical_xor matmul max maximum mean min minimum moveaxis multiply nan_to_num ndim negative
-    nonzero not_equal ones_like outer pad partition power prod put_along_axis ravel remainder repeat
-    reshape rint roll round sign sin size sort sqrt square squeeze stack std subtract sum swapaxes
-    take take_along_axis tan tanh tile trace transpose tri tril triu true_divide trunc unique
-    unravel_index var vstack where zeros_like
-""")
-METHODS = _words("""
-    all any argmax argmin argsort astype clip copy cumprod cumsum diagonal dot fill flatten max mean
-    min nonzero prod ravel repeat reshape round sort squeeze std sum swapaxes take trace transpose var view
-""")
+# Functions and methods of CuPy that this package calls, directly or as NumPy's, with their parameters.
+SIGNATURES = signatures.read()
+FUNCTIONS, METHODS = SIGNATURES["function"], SIGNATURES["method"]
+# How often CuPy's functions ask the device for the size of their result, or look into an argument.
+_WAITS = {
+    "argwhere": 1,
+    "bincount": 2,
+    "flatnonzero": 1,
+    "nonzero": 1,
+    "unique": 1,
+    "unravel_index": 1,
+}
+_ON_THE_HOST = ("ndim", "size")  # answered from the shape
+_AT = ("add", "maximum", "minimum")  # ufuncs whose `at` CuPy has for floats and 32-bit integers
 OPERATORS = _words("""
     add sub mul truediv floordiv mod pow matmul and or xor lshift rshift lt le gt ge eq ne
     radd rsub rmul rtruediv rfloordiv rmod rpow rmatmul rand ror rxor neg pos abs invert divmod rdivmod
@@ -138,14 +139,17 @@ class ndarray:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
         if ufunc.__name__ not in FUNCTIONS:
             raise TypeError(f"cupy has no ufunc {ufunc.__name__}")
-        return _call(getattr(ufunc, method), *args, **kwargs)
+        if method == "__call__":
+            return _run(ufunc.__name__, ufunc, *args, **kwargs)
+        return _ufunc_method(ufunc, method, *args, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function.__name__ in _OWN:
-            return _OWN[function.__name__](*args, **kwargs)
-        if function.__name__ not in FUNCTIONS:
-            raise TypeError(f"cupy has no function {function.__name__}")
-        return _call(function, *args, **kwargs)
+        name = ".".join([*function.__module__.split(".")[1:], function.__name__])
+        if name in _OWN:
+            return _OWN[name](*args, **kwargs)
+        if name not in FUNCTIONS:
+            raise TypeError(f"cupy has no function {name}")
+        return _run(name, function, *args, **kwargs)
 
     def get(self, **kwargs: Any) -> np.ndarray:
         Cuda.synchronizations += 1
@@ -183,12 +187,24 @@ class ndarray:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index: Any) -> Any:
-        return _up(self._host[_indices(index)], (self,))
+        index = _indices(index)
+        if _arrays_in(index, np.bool_):
+            Cuda.synchronizations += 1
+        return _up(_inside(self._host, index), (self,))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(value, np.ndarray) and value.ndim:
             raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
-        self._host[_indices(index)] = value if isinstance(value, np.ndarray) else _down(value)
+        index = _indices(index)
+        value = value if isinstance(value, np.ndarray) else _down(value)
+        _inside(self._host, index)
+        self._host[index] = value
+        if _arrays_in(index, np.integer):
+            found = self._host[index]
+            if not np.array_equal(
+                found, np.asarray(value, found.dtype) + 0 * found, equal_nan=found.dtype.kind == "f"
+            ):
+                raise emulator.EmulatorError("one place is written twice, with two values")
 
     def __repr__(self) -> str:
         return repr(self._host)
@@ -236,21 +252,42 @@ def _indices(index: Any) -> Any:
     return index if isinstance(index, np.ndarray) else _down(index)
 
 
+def _arrays_in(index: Any, kind: Any) -> list[np.ndarray]:
+    """The arrays of such a dtype among the parts of an index."""
+    parts = index if isinstance(index, tuple) else (index,)
+    arrays = [np.asarray(p) for p in parts if isinstance(p, (np.ndarray, list))]
+    return [a for a in arrays if a.ndim and np.issubdtype(a.dtype, kind)]
+
+
+def _inside(host: np.ndarray, index: Any) -> Any:
+    """host[index], if CuPy would read the same."""
+    if len(_arrays_in(index, np.bool_)) > 1:
+        raise ValueError("CuPy takes one boolean array in an index")
+    try:
+        return host[index]
+    except IndexError as error:
+        if _arrays_in(index, np.integer):
+            raise emulator.EmulatorError(f"CuPy wraps an index: {error}") from error
+        raise
+
+
 def _up(result: Any, given: Any = ()) -> Any:
     """NumPy's result on the device: a view where it shows the memory of an argument."""
     if isinstance(result, (tuple, list)):
         return type(result)(_up(part, given) for part in result)
-    if not isinstance(result, (np.ndarray, np.generic)):
+    if not isinstance(result, (np.ndarray, np.generic, bool, int, float)):
         return result
     if isinstance(result, np.ndarray):
         for array in given:
             if isinstance(array, ndarray) and np.may_share_memory(result, array._host):
-                if not result.flags.writeable:  # a diagonal, which CuPy lets one write to
-                    result.flags.writeable = True
+                if isinstance(result.base, np.ndarray) and not result.flags.writeable:
+                    with suppress(ValueError):  # a diagonal, which CuPy lets one write to
+                        result.flags.writeable = True
                 return _wrapped_view(array, result)
     return _upload(result)
 
 
+@np.errstate(all="ignore")  # a GPU does not warn
 def _call(function: Any, *args: Any, **kwargs: Any) -> Any:
     result = function(*_down(args), **_down(kwargs))
     out = kwargs.get("out")
@@ -259,19 +296,67 @@ def _call(function: Any, *args: Any, **kwargs: Any) -> Any:
     return _up(result, args)
 
 
+def _check_arguments(kind: str, name: str, args: Any, kwargs: Any) -> None:
+    """CuPy's function or method of this name takes such arguments."""
+    names = SIGNATURES[kind][name]
+    if names == ["ufunc"]:
+        names = ["*args", "out", "dtype", "casting"]
+    starred = [n.startswith("*") for n in names]
+    positional = names.index(next(n for n in names if n[0] == "*")) if any(starred) else len(names)
+    many = any(n[0] == "*" and n[1:2] not in ("*", "_") for n in names)
+    if len(args) > positional and not many:
+        raise TypeError(f"cupy's {name}() takes {positional} positional arguments, got {len(args)}")
+    unknown = set(kwargs) - {n for n in names if n[0] != "*"}
+    if unknown and not names[-1].startswith("**"):
+        raise TypeError(f"cupy's {name}() has no argument {', '.join(sorted(unknown))}")
+
+
+def _run(name: str, function: Any, *args: Any, **kwargs: Any) -> Any:
+    """A function of CuPy's, done by NumPy's."""
+    _check_arguments("function", name, args, kwargs)
+    Cuda.synchronizations += _WAITS.get(name, 0)
+    if name in _ON_THE_HOST:
+        return function(*_down(args), **_down(kwargs))
+    return _call(function, *args, **kwargs)
+
+
+def _ufunc_method(ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
+    """``np.add.reduce`` and its kind, as far as CuPy has them."""
+    name, array = ufunc.__name__, args[0]
+    have = {
+        "reduce": ("add", "multiply"),
+        "accumulate": ("add", "multiply"),
+        "reduceat": ("add",),
+        "at": _AT,
+    }
+    if name not in have.get(method, ()) or (set(kwargs) - {"axis", "dtype", "out", "keepdims"}):
+        raise NotImplementedError(f"`cupy_{name}.{method}` is not supported yet")
+    if method == "at" and array.dtype not in (np.int32, np.float32, np.float64):
+        raise TypeError(f"cupy.{name}.at does not support {array.dtype}")
+    return _call(getattr(ufunc, method), *args, **kwargs)
+
+
 def _function(name: str) -> Any:
-    return lambda *args, **kwargs: _call(getattr(np, name), *args, **kwargs)
+    function: Any = np
+    for part in name.split("."):
+        function = getattr(function, part)
+    return lambda *args, **kwargs: _run(name, function, *args, **kwargs)
 
 
 def _method(name: str) -> Any:
-    return lambda self, *args, **kwargs: _call(
-        lambda host, *a, **k: getattr(host, name)(*a, **k), self, *args, **kwargs
-    )
+    def method(self: ndarray, *args: Any, **kwargs: Any) -> Any:
+        if name in METHODS:
+            _check_arguments("method", name, args, kwargs)
+            Cuda.synchronizations += _WAITS.get(name, 0)
+        return _call(lambda host, *a, **k: getattr(host, name)(*a, **k), self, *args, **kwargs)
+
+    return method
 
 
 def _in_place(name: str) -> Any:
     def method(self: ndarray, other: Any) -> ndarray:
-        getattr(operator, name)(self._host, _down(other))
+        with np.errstate(all="ignore"):
+            getattr(operator, name)(self._host, _down(other))
         return self
 
     return method
@@ -435,7 +520,7 @@ def module() -> ModuleType:
     """The stand-in as a module."""
     made = ModuleType("cupy")
     made.__spec__ = ModuleSpec("cupy", None)
-    made.__dict__.update({name: _function(name) for name in FUNCTIONS})
+    made.__dict__.update({name: _function(name) for name in FUNCTIONS if "." not in name})
     made.__dict__.update({name: getattr(np, name) for name in DTYPES})
     own = (
         ndarray,

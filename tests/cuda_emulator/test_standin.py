@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import emulator
 import numpy as np
 import pytest
+import signatures
 import standin
 
 REAL = """
@@ -15,30 +17,63 @@ try:
     import cupy
 except ImportError:
     sys.exit(3)
-functions, methods, operators, own = (line.split() for line in sys.stdin.read().splitlines())
-print(*[f for f in functions + own if not hasattr(cupy, f)])
-print(*[m for m in methods + operators if not hasattr(cupy.ndarray, m)])
+import signatures
+signatures.main()
 print(*[n for n in ("c_contiguous", "f_contiguous", "forc", "fnc", "owndata", "writeable", "aligned")
         if hasattr(cupy._core.flags.Flags, n)])
+print(*[f for f in "asarray array ascontiguousarray asnumpy empty full zeros ones empty_like RawModule ndarray".split()
+        if not hasattr(cupy, f)])
+print(*[m for m in sys.argv[1:] if not hasattr(cupy.ndarray, m)])
 """
 
 
-def test_every_name_is_cupys():
-    own = (
-        "asarray array ascontiguousarray asnumpy empty full zeros ones empty_like RawModule ndarray"
-    )
-    operators = [f"__{name}__" for name in standin.OPERATORS + standin.IN_PLACE]
-    lists = [standin.FUNCTIONS, [*standin.METHODS, "get", "set", "item", "tolist"], operators]
+def test_every_name_is_cupys_and_is_called_alike():
+    own = [f"__{name}__" for name in standin.OPERATORS + standin.IN_PLACE]
     done = subprocess.run(
-        [sys.executable, "-c", REAL],
-        input="\n".join(" ".join(names) for names in [*lists, own.split()]),
-        capture_output=True, text=True,
+        [sys.executable, "-W", "ignore", "-c", REAL, "get", "set", "item", "tolist", *own],
+        capture_output=True, text=True, cwd=signatures.FILE.parent,
     )  # fmt: skip
     if done.returncode == 3:
         pytest.skip('CuPy is not installed: pip install "tinygrad-cv[test-cuda]"')
-    functions, methods, flags = done.stdout.splitlines()
+    *found, flags, functions, methods = done.stdout.splitlines()
+    assert found == signatures.lines()
     assert functions == methods == ""
     assert flags == "c_contiguous f_contiguous forc fnc owndata"
+
+
+@pytest.mark.parametrize(
+    ("error", "use"),
+    [
+        (TypeError, lambda x: x.max(axis=0, initial=0)),
+        (TypeError, lambda x: np.max(x, axis=0, initial=0)),
+        (TypeError, lambda x: np.sum(x, where=x > 0)),
+        (TypeError, lambda x: np.add(x, x, where=x > 0)),
+        (TypeError, lambda x: x.astype(np.int64, "C", None, None, True, 1)),
+        (NotImplementedError, lambda x: np.maximum.reduce(x)),
+        (NotImplementedError, lambda x: np.add.reduce(x, initial=1)),
+        (NotImplementedError, lambda x: np.divide.at(x, np.zeros_like(x, np.int64), x)),
+        (TypeError, lambda x: np.add.at(x.astype(np.int64), x.astype(np.int64), 1)),
+        (ValueError, lambda x: x.reshape(2, 2)[x[:2] > 0, x[2:] > 0]),
+    ],
+    ids=range(10),
+)
+def test_what_cupy_does_not_take_is_refused(cupy, error, use):
+    with pytest.raises(error):
+        use(cupy.ones(4))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda x, i: x[i + 3],
+        lambda x, i: x.__setitem__(i + 3, 1),
+        lambda x, i: x.__setitem__(i * 0, i),
+    ],
+    ids=range(3),
+)
+def test_what_cupy_leaves_undefined_is_an_error(cupy, use):
+    with pytest.raises(emulator.EmulatorError):
+        use(cupy.zeros(4), cupy.arange(2))
 
 
 def test_values_and_views(cupy):

@@ -36,3 +36,10 @@ def test_the_cpu_is_always_there():
     assert tg.zeros(2, device=tg.device("cpu")).device == "cpu"
     x = tg.tensor([1.0])
     assert x.to("cpu") is x
+
+
+def test_the_default_device_is_the_cpu_and_can_only_be_one_that_is_there():
+    assert tg.get_default_device() == "cpu"
+    with pytest.raises(ValueError, match="device: expected"):
+        tg.set_default_device("gpu")
+    assert tg.get_default_device() == "cpu"

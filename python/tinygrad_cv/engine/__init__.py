@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinygrad_cv.engine.backprop import backward, grad
-from tinygrad_cv.engine.device import device
+from tinygrad_cv.engine.device import device, get_default_device, set_default_device
 from tinygrad_cv.engine.gate import OUT, BinaryGate, Gate, UnaryGate
 from tinygrad_cv.engine.grad_mode import (
     enable_grad,
@@ -27,12 +27,14 @@ __all__ = [
     "device",
     "enable_grad",
     "from_numpy",
+    "get_default_device",
     "grad",
     "inference_mode",
     "is_grad_enabled",
     "is_tensor",
     "manual_seed",
     "no_grad",
+    "set_default_device",
     "set_grad_enabled",
     "tensor",
     "wrap",

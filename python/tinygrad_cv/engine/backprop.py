@@ -365,9 +365,9 @@ def _own(grads: dict[Node, Any], node: Node, dtype: Any) -> Any:
     alone = sys.getrefcount(grads[node]) <= _SOLE
     array = grads[node]
     if array.dtype != dtype:
-        return np.asarray(array.astype(dtype, order="C"))
+        return zero_dim(array.astype(dtype, order="C"))
     if isinstance(array, np.generic):
-        return np.asarray(array)
+        return zero_dim(array)
     whole = array.base is None or array.base.__class__ is not array.__class__
     return array if alone and whole and array.flags.c_contiguous else array.copy()
 

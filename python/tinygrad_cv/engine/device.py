@@ -47,6 +47,38 @@ class device:
 
 
 CPU = device("cpu")
+_default = CPU
+
+
+def set_default_device(name: str | device) -> None:
+    """Where tensors go that are made of lists, numbers, NumPy arrays or nothing but a shape.
+
+    It is asked where no ``device=`` is given: by `tensor`, the factories (`zeros`, `randn`, …), and
+    so by layers for their parameters. `from_numpy` shares memory and stays on the CPU.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        As `require_device`.
+
+    Examples
+    --------
+    >>> set_default_device("cpu")
+    >>> get_default_device()
+    device('cpu')
+    """
+    global _default
+    _default = require_device(name)
+
+
+def get_default_device() -> device:
+    """What `set_default_device` chose, at first the CPU."""
+    return _default
+
+
+def in_default_place(array: Any) -> Any:
+    """The NumPy array on the default device; itself if that is the CPU."""
+    return array if _default is CPU else placed(array, _default)
 
 
 def device_of(array: Any) -> device:
@@ -65,10 +97,11 @@ def require_device(name: str | device) -> device:
         A GPU that cannot be used: no CuPy, no driver, none of that number.
     """
     place = device(name)
-    if place.type == "cuda":
-        from tinygrad_cv.backends.cuda.devices import require_gpu
+    if place.type == "cpu":
+        return CPU
+    from tinygrad_cv.backends.cuda.devices import require_gpu
 
-        require_gpu(str(place), place.index)
+    require_gpu(str(place), place.index)
     return place
 
 
@@ -93,8 +126,8 @@ def to_host(value: Any) -> Any:
     return value.get() if type(value).__module__.partition(".")[0] == "cupy" else value
 
 
-def check_one_device(where: str, values: Sequence[Any], error: Exception) -> None:
-    """Say that arrays are on several devices, if that is what led to `error`.
+def check_one_device(where: str, values: Sequence[Any], error: Exception | None) -> None:
+    """Say that arrays are on several devices, where they are; `error` is what that led to.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_cv.engine import memory
-from tinygrad_cv.engine.device import CPU, placed
+from tinygrad_cv.engine.device import CPU, in_default_place, placed
 from tinygrad_cv.engine.device import device as Device
 from tinygrad_cv.engine.exposure import expose
 from tinygrad_cv.engine.printing import tensor_repr
@@ -91,7 +91,7 @@ class Tensor:
     source: weakref.ref[Tensor]  # what it was detached from; unset for most
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        self.array = _new_array(data)
+        self.array = _settled(data, _new_array(data))
         self.grad = None
         self.node = None
         if requires_grad:
@@ -485,6 +485,12 @@ def _new_array(data: Any, dtype: Any = None) -> Any:
     return (array if dtype is None else array.astype(dtype, copy=False)).view()
 
 
+def _settled(data: Any, array: Any) -> Any:
+    """The array made of `data`, on the default device unless a tensor or a GPU's array was given."""
+    mine = isinstance(array, np.ndarray) and not isinstance(data, Tensor)
+    return in_default_place(array) if mine else array
+
+
 def _holds_tensors(items: Any) -> bool:
     return any(
         isinstance(x, Tensor) or (isinstance(x, (list, tuple)) and _holds_tensors(x)) for x in items
@@ -515,7 +521,8 @@ def tensor(
     dtype : dtype, optional
         Type to convert to, such as ``tg.float64`` or ``"float64"``.
     device : str, optional
-        ``"cpu"``, ``"cuda"`` or ``"cuda:<number>"``; by default where `data` is, lists on the CPU.
+        ``"cpu"``, ``"cuda"`` or ``"cuda:<number>"``; by default where the tensor `data` is, all else
+        on the default device (see `set_default_device`).
     requires_grad : bool
         Whether a gradient is wanted. Floats only.
 
@@ -534,7 +541,7 @@ def tensor(
     dtype('int64')
     """
     array = _new_array(data, dtype)
-    out = wrap(array if device is None else placed(array, device))
+    out = wrap(_settled(data, array) if device is None else placed(array, device))
     return out.requires_grad_() if requires_grad else out
 
 

@@ -33,7 +33,7 @@ class View:
     def positions(self) -> Any:
         """For each element of the view, its place in the base, counted in row order."""
         array = self.base.array
-        positions = np.arange(array.size).reshape(array.shape)
+        positions = np.arange(array.size, like=array).reshape(array.shape)
         for gate in self.gates:
             positions = copy.copy(gate).forward(positions)
         return positions

@@ -125,7 +125,7 @@ def _largest(where: str, dims: int, input: Tensor, output_size: Side, return_ind
         raise ValueError(f"{where}: input {input.shape} has no values to choose from")
     rows, columns = (1, *sides)[-2:], (1, *size)[-2:]
     images = input.array.reshape(-1, *rows)
-    places = np.empty((len(images), *columns), np.int64)
+    places = np.empty((len(images), *columns), np.int64, like=images)
     bounds = [windows(n, m) for n, m in zip(rows, columns, strict=True)]
     for p, q in np.ndindex(*columns):
         top, bottom = bounds[0][0][p], bounds[0][1][p]
@@ -134,6 +134,6 @@ def _largest(where: str, dims: int, input: Tensor, output_size: Side, return_ind
         best = block.argmax(axis=1)  # NaN counts as the largest
         places[:, p, q] = (top + best // (right - left)) * rows[1] + left + best % (right - left)
     shape = (*input.shape[:-dims], *size)
-    offset = np.arange(len(images)).reshape(-1, 1, 1) * (rows[0] * rows[1])
+    offset = np.arange(len(images), like=images).reshape(-1, 1, 1) * (rows[0] * rows[1])
     out = Take((places + offset).reshape(shape))(input)
     return (out, wrap(places.reshape(shape))) if return_indices else out

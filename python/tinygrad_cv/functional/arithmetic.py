@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cv.engine.gate import zero_dim
 from tinygrad_cv.engine.promotion import result_type
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.methods import float_tensor, require_float, tensor_method
@@ -92,7 +93,7 @@ def floor_divide(input: Any, other: Any) -> Tensor:
     """
     a, b = _without_zero_divisor("floor_divide", input, other)
     with np.errstate(all="ignore"):
-        return wrap(np.asarray(np.floor_divide(a.array, b.array)))
+        return wrap(zero_dim(np.floor_divide(a.array, b.array)))
 
 
 @tensor_method("__mod__", ufunc="remainder")

@@ -83,7 +83,7 @@ def scaled_dot_product_attention(
     if is_causal:
         if attn_mask is not None:
             raise ValueError(f"{name}: give either attn_mask or is_causal")
-        allowed = np.tri(*scores.shape[-2:], dtype=bool)
+        allowed = np.tri(*scores.shape[-2:], dtype=bool, like=scores.array)
     elif attn_mask is not None and attn_mask.dtype == np.bool_:
         allowed = attn_mask.array
     elif attn_mask is not None:

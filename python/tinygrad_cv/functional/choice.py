@@ -128,7 +128,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     if mask.array.dtype != bool:
         raise TypeError(f"masked_fill: mask must be a tensor of bools, got {mask.dtype}")
     if not isinstance(value, Tensor):
-        value = wrap(np.asarray(value).astype(input.dtype))
+        value = wrap(np.asarray(np.asarray(value).astype(input.dtype), like=input.array))
     if value.ndim:
         raise ValueError(f"masked_fill: value must be one number, got shape {value.shape}")
     return gates.Where(mask.array.copy())(value.to(input.dtype), input)

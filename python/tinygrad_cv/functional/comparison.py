@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv.engine.gate import zero_dim
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.methods import tensor_method
 from tinygrad_cv.functional.operands import is_operand, same_dtype
@@ -18,11 +19,11 @@ def _compare(where: str, ufunc: Any, input: Any, other: Any) -> Tensor:
     if input.__class__ is Tensor:  # the usual cases, at a third of the time
         a = input.array
         if other.__class__ is Tensor and other.array.dtype is a.dtype:
-            return wrap(np.asarray(ufunc(a, other.array)))
+            return wrap(zero_dim(ufunc(a, other.array)))
         if other.__class__ is int or (other.__class__ is float and a.dtype.kind == "f"):
-            return wrap(np.asarray(ufunc(a, other)))
+            return wrap(zero_dim(ufunc(a, other)))
     x, y = same_dtype(where, input, other)
-    return wrap(np.asarray(ufunc(x.array, y.array)))
+    return wrap(zero_dim(ufunc(x.array, y.array)))
 
 
 @tensor_method(ufunc="equal")
@@ -73,19 +74,19 @@ Tensor.__ne__ = lambda self, other: (  # type: ignore[method-assign]
 @tensor_method(ufunc="isnan")
 def isnan(input: Tensor) -> Tensor:
     """Which elements are NaN."""
-    return wrap(np.asarray(np.isnan(input.array)))
+    return wrap(zero_dim(np.isnan(input.array)))
 
 
 @tensor_method(ufunc="isinf")
 def isinf(input: Tensor) -> Tensor:
     """Which elements are plus or minus infinity."""
-    return wrap(np.asarray(np.isinf(input.array)))
+    return wrap(zero_dim(np.isinf(input.array)))
 
 
 @tensor_method(ufunc="isfinite")
 def isfinite(input: Tensor) -> Tensor:
     """Which elements are neither NaN nor infinite."""
-    return wrap(np.asarray(np.isfinite(input.array)))
+    return wrap(zero_dim(np.isfinite(input.array)))
 
 
 def _same_kind(where: str, input: Tensor, other: Tensor) -> None:
@@ -113,7 +114,7 @@ def isclose(
     """
     _same_kind("isclose", input, other)
     close = np.isclose(input.array, other.array, rtol, atol, equal_nan)
-    return wrap(np.asarray(close))
+    return wrap(zero_dim(close))
 
 
 @tensor_method()
@@ -142,32 +143,32 @@ def _truth(x: Any) -> Any:
 @tensor_method(ufunc="logical_and")
 def logical_and(input: Tensor, other: Tensor) -> Tensor:
     """True where both are not 0."""
-    return wrap(np.asarray(np.logical_and(_truth(input), _truth(other))))
+    return wrap(zero_dim(np.logical_and(_truth(input), _truth(other))))
 
 
 @tensor_method(ufunc="logical_or")
 def logical_or(input: Tensor, other: Tensor) -> Tensor:
     """True where either is not 0."""
-    return wrap(np.asarray(np.logical_or(_truth(input), _truth(other))))
+    return wrap(zero_dim(np.logical_or(_truth(input), _truth(other))))
 
 
 @tensor_method(ufunc="logical_xor")
 def logical_xor(input: Tensor, other: Tensor) -> Tensor:
     """True where exactly one is not 0."""
-    return wrap(np.asarray(np.logical_xor(_truth(input), _truth(other))))
+    return wrap(zero_dim(np.logical_xor(_truth(input), _truth(other))))
 
 
 @tensor_method(ufunc="logical_not")
 def logical_not(input: Tensor) -> Tensor:
     """True where the element is 0."""
-    return wrap(np.asarray(np.logical_not(input.array)))
+    return wrap(zero_dim(np.logical_not(input.array)))
 
 
 def _bitwise(where: str, ufunc: Any, input: Any, other: Any) -> Tensor:
     a, b = same_dtype(where, input, other)
     if a.array.dtype.kind == "f":
         raise TypeError(f"{where}: expected integers or bools, got {a.dtype}")
-    return wrap(np.asarray(ufunc(a.array, b.array)))
+    return wrap(zero_dim(ufunc(a.array, b.array)))
 
 
 @tensor_method("__and__", "__rand__", ufunc="bitwise_and")
@@ -199,4 +200,4 @@ def bitwise_not(input: Tensor) -> Tensor:
     """~input: of bools, true where it is not. TypeError for floats."""
     if input.array.dtype.kind == "f":
         raise TypeError(f"bitwise_not: expected integers or bools, got {input.dtype}")
-    return wrap(np.asarray(~input.array))
+    return wrap(zero_dim(~input.array))

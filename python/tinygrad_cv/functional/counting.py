@@ -42,10 +42,11 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     array = input.array
     if array.dtype.kind not in "iu":
         raise TypeError(f"bincount: expected integers, got {input.dtype}")
-    if array.ndim != 1 or array.min(initial=0) < 0:
+    smallest = int(array.min()) if array.size else 0
+    if array.ndim != 1 or smallest < 0:
         raise ValueError(
             f"bincount: input must be a vector of numbers >= 0, got shape {input.shape} and "
-            f"smallest {array.min(initial=0)}"
+            f"smallest {smallest}"
         )
     if weights is None:
         return wrap(np.bincount(array, minlength=minlength))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_cv.engine.device import placed, require_device
+from tinygrad_cv.engine.device import get_default_device, in_default_place, placed, require_device
 from tinygrad_cv.engine.random import Generator, default_generator
 from tinygrad_cv.engine.tensor import Tensor, from_numpy, tensor, wrap
 from tinygrad_cv.functional.methods import ints
@@ -41,7 +41,7 @@ def _factory(values: Callable[..., Any]) -> Callable[..., Tensor]:
             device = like.device
         place = None if device is None else require_device(device)  # before a number is drawn
         array = values(*args, **settings)
-        out = wrap(array if place is None else placed(array, place))
+        out = wrap(in_default_place(array) if place is None else placed(array, place))
         return out.requires_grad_() if requires_grad else out
 
     own = inspect.signature(values)
@@ -260,11 +260,11 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None) -
 def as_tensor(data: Any, dtype: Any = None, device: str | Device | None = None) -> Tensor:
     """`data` as a tensor, without a copy where that is possible.
 
-    A tensor of the right dtype is returned as it is, and an array shares its memory, as with
-    `from_numpy`; all else is copied, as by `tensor`.
+    A tensor of the right dtype and device is returned as it is, and an array for the CPU shares its
+    memory, as with `from_numpy`; all else is copied, as by `tensor`.
     """
     if isinstance(data, np.ndarray) and data.dtype.isnative:
-        data = from_numpy(data)
+        data, device = from_numpy(data), device or get_default_device()
     if isinstance(data, Tensor):
         return data.to(dtype=dtype, device=device)
     return tensor(data, dtype, device)

@@ -82,7 +82,8 @@ def trace(input: Tensor) -> Tensor:
 def _triangle(where: str, input: Tensor, diagonal: int, lower: bool) -> Tensor:
     if input.ndim < 2:
         raise ValueError(f"{where}: input must have shape (..., M, N), got {input.shape}")
-    mask = np.tri(input.shape[-2], input.shape[-1], diagonal if lower else diagonal - 1, bool)
+    below = diagonal if lower else diagonal - 1
+    mask = np.tri(*input.shape[-2:], below, bool, like=input.array)
     return Keep(mask if lower else ~mask)(input)
 
 

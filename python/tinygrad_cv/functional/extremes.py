@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_cv.engine.gate import zero_dim
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.choice import maximum, minimum
 from tinygrad_cv.functional.methods import dim_index, tensor_method
@@ -44,7 +45,7 @@ def _at(input: Tensor, indices: Any, axis: int) -> Tensor:
 def _chosen(input: Tensor, indices: Any, axis: int, keepdim: bool) -> ValuesIndices:
     """One element per row, given its index with the dimension kept as 1."""
     if not input.array.ndim:
-        return ValuesIndices(input.clone(), wrap(np.zeros((), np.int64)))
+        return ValuesIndices(input.clone(), wrap(np.zeros((), np.int64, like=input.array)))
     values = _at(input, indices, axis)
     if not keepdim:
         indices = indices.squeeze(axis)
@@ -134,8 +135,8 @@ def _where_is(where: str, argument: Any, input: Tensor, dim: int | None, keepdim
     if axis is None or input.array.ndim:
         _refuse_empty(where, input, None if axis is None else (axis,))
     if not input.array.ndim:
-        return wrap(np.zeros((), np.int64))
-    return wrap(np.asarray(argument(input.array, axis, keepdims=keepdim)))
+        return wrap(np.zeros((), np.int64, like=input.array))
+    return wrap(zero_dim(argument(input.array, axis, keepdims=keepdim)))
 
 
 @tensor_method()
@@ -197,7 +198,7 @@ def sort(
     """
     axis = dim_index("sort", dim, input.array.ndim)
     if not input.array.ndim:
-        return ValuesIndices(input.clone(), wrap(np.zeros((), np.int64)))
+        return ValuesIndices(input.clone(), wrap(np.zeros((), np.int64, like=input.array)))
     indices = _order(input.array, axis, descending)
     return ValuesIndices(_at(input, indices, axis), wrap(indices))
 
@@ -233,7 +234,7 @@ def topk(
     if not input.array.ndim:
         return sort(input)
     indices = _order(input.array, axis, largest)
-    indices = np.ascontiguousarray(indices[(slice(None),) * axis + (slice(k),)])
+    indices = indices[(slice(None),) * axis + (slice(k),)].copy()
     return ValuesIndices(_at(input, indices, axis), wrap(indices))
 
 
@@ -255,7 +256,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     array = input.array
     if dim is None:
         if not array.size:
-            return wrap(np.asarray(np.nan, array.dtype))
+            return wrap(np.asarray(np.nan, array.dtype, like=array))
         return gates.Median()(input)
     axis = dim_index("median", dim, array.ndim)
     if array.ndim:

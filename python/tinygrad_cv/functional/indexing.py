@@ -24,12 +24,43 @@ def index(input: Tensor, key: Any) -> Tensor:
         An index outside the tensor, or a key that is none.
     """
     try:
-        return gates.Index(plain_key(key))(input)
+        return gates.Index(_bounded(input.array, plain_key(key)))(input)
     except IndexError as error:
         raise IndexError(f"index: {error} (the tensor has shape {input.shape})") from None
 
 
 del Tensor.index  # type: ignore[attr-defined]
+
+
+def _bounded(array: Any, key: Any) -> Any:
+    """The key, unless it names what a GPU's array has not: NumPy's look themselves, CuPy's wrap.
+
+    Raises IndexError.
+    """
+    if isinstance(array, np.ndarray):
+        return key
+    parts = key if isinstance(key, tuple) else (key,)
+    spans = [_dimensions(part) for part in parts]
+    axis = 0
+    for part, span in zip(parts, spans, strict=True):
+        if part is Ellipsis:
+            axis += array.ndim - sum(spans)
+        elif hasattr(part, "dtype") and part.dtype != np.bool_ and axis < array.ndim:
+            length = array.shape[axis]
+            bad = (part < -length) | (part >= length)
+            if bad.any():
+                raise IndexError(
+                    f"index {int(part[bad][0])} is out of bounds for axis {axis} with size {length}"
+                )
+        axis += span
+    return key
+
+
+def _dimensions(part: Any) -> int:
+    """How many dimensions of an array a part of a key is for."""
+    if part is None or part is Ellipsis:
+        return 0
+    return int(part.ndim) if getattr(part, "dtype", None) == np.bool_ else 1
 
 
 def plain_key(key: Any) -> Any:
@@ -39,10 +70,12 @@ def plain_key(key: Any) -> Any:
     if isinstance(key, tuple):
         return tuple([plain_key(k) for k in key])
     if isinstance(key, list):
-        key = np.asarray([k.array if isinstance(k, Tensor) else k for k in key] or np.empty(0, int))
+        key = np.asarray(
+            [k.tolist() if isinstance(k, Tensor) else k for k in key] or np.empty(0, int)
+        )
     elif isinstance(key, Tensor):
         key = key.array
-    if isinstance(key, (np.ndarray, np.integer)):
+    if hasattr(key, "dtype"):
         if not key.ndim and key.dtype.kind in "iu":
             return int(key)
         if key.dtype.kind not in "iub":
@@ -143,9 +176,12 @@ def _places(where: str, shape: tuple[int, ...], dim: int, index: Any) -> Any:
             f"{where}: index {int(grown[bad][0])} is outside dimension {axis} of length "
             f"{shape[axis]}"
         )
-    coordinates: list[Any] = list(np.ogrid[tuple([slice(n) for n in grown.shape])])
+    coordinates: list[Any] = [
+        np.arange(n, like=grown).reshape([-1 if i == k else 1 for k in range(grown.ndim)])
+        for i, n in enumerate(grown.shape)
+    ]
     coordinates[axis] = grown
-    flat: Any = np.zeros((), np.int64)
+    flat: Any = np.zeros((), np.int64, like=grown)
     for length, coordinate in zip(shape, coordinates, strict=True):
         flat = flat * length + coordinate
     return flat.reshape(found.shape)
@@ -184,7 +220,7 @@ def _slices(where: str, input: Tensor, axis: int, index: Any) -> Any:
 
 
 def _slice_places(shape: tuple[int, ...], axis: int, found: Any) -> Any:
-    return gates.places((slice(None),) * axis + (found,), shape)
+    return gates.places((slice(None),) * axis + (found,), shape, found)
 
 
 @tensor_method()
@@ -238,7 +274,8 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """input with `value` in the slices that `index` names along `dim`."""
     axis = dim_index("index_fill", dim, input.array.ndim)
     found = _slices("index_fill", input, axis, index)
-    value = value if isinstance(value, Tensor) else wrap(np.asarray(value, input.dtype))
+    if not isinstance(value, Tensor):
+        value = wrap(np.asarray(value, input.dtype, like=input.array))
     return gates.Put((slice(None),) * axis + (found,))(input, value)
 
 
@@ -246,7 +283,7 @@ def _source(where: str, input: Tensor, index: Any, src: Any) -> Tensor:
     """The part of `src` that stands under the index, in the dtype of the input."""
     found = _ints(where, index)
     if not isinstance(src, Tensor):
-        return wrap(np.full(found.shape, src, input.dtype))
+        return wrap(np.full(found.shape, src, input.dtype, like=input.array))
     if src.dtype != input.dtype:
         raise TypeError(f"{where}: src is {src.dtype} but input is {input.dtype}")
     if src.ndim != found.ndim or any(n > m for n, m in zip(found.shape, src.shape, strict=True)):
@@ -302,7 +339,7 @@ def scatter(
     if reduce == "multiply":
         if np.unique(places).size != places.size:
             raise ValueError("scatter: reduce='multiply' needs an index that names no place twice")
-        ones = wrap(np.ones(input.numel(), input.dtype))
+        ones = wrap(np.ones(input.numel(), input.dtype, like=input.array))
         return input * reshape(gates.Put(places)(ones, values), input.shape)
     raise ValueError(f"scatter: reduce must be 'add', 'multiply' or None, got {reduce!r}")
 

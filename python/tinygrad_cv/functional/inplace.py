@@ -17,7 +17,7 @@ from tinygrad_cv.engine.random import Generator, default_generator
 from tinygrad_cv.engine.tensor import Leaf, Tensor, wrap
 from tinygrad_cv.engine.views import View, view_of, views_of
 from tinygrad_cv.functional.indexing import plain_key
-from tinygrad_cv.gates.indexing import Put
+from tinygrad_cv.gates.indexing import Put, write_at
 
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
 
@@ -61,7 +61,7 @@ def update(where: str, target: Tensor, function: Any, *operands: Any, **settings
 def put(where: str, target: Tensor, key: Any, value: Any) -> Tensor:
     """Write `value` (a tensor, or what can be made one) at target[key]; raises as `update`."""
     if not isinstance(value, Tensor):
-        value = wrap(np.asarray(value))
+        value = wrap(np.asarray(value, like=target.array))
     recorded = _start(where, target, value)
     key = plain_key(key)
     if not recorded:
@@ -69,7 +69,7 @@ def put(where: str, target: Tensor, key: Any, value: Any) -> Tensor:
         memory.wrote(target.array)
         return target
     shown = target.array[key]
-    value = _broadcastable(where, value.to(target.dtype), np.shape(shown))
+    value = _broadcastable(where, value.to(target.dtype), getattr(shown, "shape", ()))
     view = view_of(target)
     if view is None:
         _put(target, key, value)
@@ -125,7 +125,7 @@ def _store(target: Tensor, array: Any) -> None:
 
 def _assign(where: str, array: Any, key: Any, values: Any) -> None:
     try:
-        array[key] = values
+        write_at(array, key, values)
     except IndexError as error:
         raise IndexError(f"{where}: {error} (the tensor has shape {array.shape})") from None
     except ValueError as error:

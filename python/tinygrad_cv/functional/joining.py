@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv.engine.device import to_host
 from tinygrad_cv.engine.promotion import result_type
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.methods import dim_index, ints, tensor_method
@@ -257,7 +258,7 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Te
     if dim is None:
         input, dim = reshape(input, -1), 0
     axis = dim_index("repeat_interleave", dim, input.array.ndim)
-    counts = repeats.array if isinstance(repeats, Tensor) else np.asarray(repeats)
+    counts = np.asarray(to_host(repeats.array if isinstance(repeats, Tensor) else repeats))
     if counts.dtype.kind not in "iu":
         raise TypeError(f"repeat_interleave: repeats must be ints, got {counts.dtype}")
     if counts.size not in (1, input.shape[axis]) or (counts < 0).any():
@@ -363,4 +364,4 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise IndexError(
             f"one_hot: label {int(labels[bad][0])} is outside classes 0 to {num_classes - 1}"
         )
-    return wrap((labels[..., None] == np.arange(num_classes)).astype(np.int64))
+    return wrap((labels[..., None] == np.arange(num_classes, like=labels)).astype(np.int64))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cv.engine.device import check_one_device
 from tinygrad_cv.engine.gate import zero_dim
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.activation import log_softmax
@@ -53,7 +54,7 @@ def cross_entropy(
     TypeError
         Scores that are no floats.
     IndexError
-        A label outside [0, K).
+        A label outside [0, K); on a GPU the host does not wait to see it, and its row is NaN.
 
     Notes
     -----
@@ -78,8 +79,11 @@ def cross_entropy(
     _check_weight(where, input, dim, weight)
     if target.dtype.kind == "f":
         return _of_probabilities(input, dim, target, weight, reduction, label_smoothing)
-    labels = _labels(where, input, dim, target, ignore_index)
-    if label_smoothing == 0.0 and _has_kernel(input, weight):
+    has_kernel = label_smoothing == 0.0 and _has_kernel(input, weight)
+    # A kernel on a GPU makes NaN of what is no class: to look at the labels would wait for the GPU.
+    look = not has_kernel or isinstance(input.array, np.ndarray)
+    labels = _labels(where, input, dim, target, ignore_index, look)
+    if has_kernel:
         factors = None if weight is None else weight.array
         labels = labels.astype(np.int64, copy=False)
         return CrossEntropy(labels, factors, ignore_index, reduction)(input)
@@ -160,9 +164,11 @@ def _check_weight(where: str, input: Tensor, dim: int, weight: Tensor | None) ->
         raise ValueError(f"{where}: weight must not require a gradient; use weight.detach()")
 
 
-def _labels(where: str, input: Tensor, dim: int, target: Any, ignore_index: int | None) -> Any:
-    """The labels as an array, each checked."""
-    labels = target.array if isinstance(target, Tensor) else np.asarray(target)
+def _labels(
+    where: str, input: Tensor, dim: int, target: Any, ignore_index: int | None, look: bool = True
+) -> Any:
+    """The labels as an array; with `look` each is checked."""
+    labels = target.array if isinstance(target, Tensor) else np.asarray(target, like=input.array)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{where}: target must be integers, got {labels.dtype}")
     shape = input.shape[:dim] + input.shape[dim + 1 :]
@@ -170,7 +176,8 @@ def _labels(where: str, input: Tensor, dim: int, target: Any, ignore_index: int 
         raise ValueError(
             f"{where}: target has shape {labels.shape} but input {input.shape} expects {shape}"
         )
-    if labels.size and (labels.min() < 0 or labels.max() >= input.shape[dim]):
+    check_one_device(where, (input.array, labels), None)
+    if look and labels.size and (labels.min() < 0 or labels.max() >= input.shape[dim]):
         _check_labels(where, input, dim, labels, ignore_index)
     return labels.copy()  # a gate keeps them: the user may write into his
 
@@ -202,8 +209,8 @@ def _likelihood(
     else:
         before = scores.shape[0] if dim else 1
         after = int(np.prod(scores.shape[dim + 1 :]))
-        rows = np.arange(before).reshape(-1, 1) * scores.shape[dim]
-        places = (rows + classes.reshape(before, after)) * after + np.arange(after)
+        rows = np.arange(before, like=classes).reshape(-1, 1) * scores.shape[dim]
+        places = (rows + classes.reshape(before, after)) * after + np.arange(after, like=classes)
         picked = Take(places.reshape(labels.shape))(scores)
     factors = used if weight is None else np.where(used, weight.array[classes], 0)
     factors = factors.astype(scores.dtype)

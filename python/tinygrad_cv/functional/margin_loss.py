@@ -30,7 +30,7 @@ def _positive(x: Tensor) -> Tensor:
 def _overshoot(input: Tensor, labels: Any, margin: float) -> Tensor:
     """max(0, s_j - s_y + margin) for every class j but the right one, 0 for that."""
     right = Pick(labels)(input).reshape(-1, 1)
-    others = np.arange(input.shape[1]) != labels[:, None]
+    others = np.arange(input.shape[1], like=labels) != labels[:, None]
     return relu(Keep(others)(input - right + margin))
 
 
@@ -136,7 +136,7 @@ def hinge_embedding_loss(
     """
     check_reduction("hinge_embedding_loss", reduction)
     (input,) = floats_of("hinge_embedding_loss", input=input)
-    zero = wrap(np.zeros((), input.dtype))
+    zero = wrap(np.zeros((), input.dtype, like=input.array))
     far = where(target == 1, zero, _positive(margin - input))
     near = where(target == -1, zero, input)
     return reduced(far + near, reduction)
@@ -213,7 +213,7 @@ def cosine_embedding_loss(
     epsilon = 1e-12
     lengths = [(x * x).sum(-1) + epsilon for x in (input1, input2)]
     cosine = (input1 * input2).sum(-1) / sqrt(lengths[0] * lengths[1])
-    zero = wrap(np.zeros((), cosine.dtype))
+    zero = wrap(np.zeros((), cosine.dtype, like=cosine.array))
     near = where(target == 1, 1 - cosine, zero)
     far = where(target == -1, _positive(cosine - margin), zero)
     return reduced(near + far, reduction)

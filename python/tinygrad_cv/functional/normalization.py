@@ -368,9 +368,9 @@ def _normalised(
     if weight is None and bias is None:
         return gates.Standardize(axes, eps, stats)(input)
     if weight is None:
-        weight = wrap(np.ones((1,) * input.ndim, input.dtype))
+        weight = wrap(np.ones((1,) * input.ndim, input.dtype, like=input.array))
     if bias is None:
-        bias = wrap(np.zeros((1,) * input.ndim, input.dtype))
+        bias = wrap(np.zeros((1,) * input.ndim, input.dtype, like=input.array))
     return gates.AffineNorm(axes, eps, stats)(input, weight, bias)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cv.engine.promotion import result_type
-from tinygrad_cv.engine.tensor import Tensor, wrap
+from tinygrad_cv.engine.tensor import Tensor, from_numpy, wrap
 from tinygrad_cv.functional.casting import to
 
 
@@ -19,6 +19,8 @@ def is_operand(value: Any) -> bool:
 def same_dtype(where: str, *operands: Any) -> list[Tensor]:
     """The operands as tensors of their common dtype; numbers give way as they do in arithmetic.
 
+    Numbers go to the device of the first tensor.
+
     Raises TypeError for what is no number, array or tensor.
     """
     for x in operands:
@@ -26,10 +28,9 @@ def same_dtype(where: str, *operands: Any) -> list[Tensor]:
             raise TypeError(f"{where}: expected tensors or numbers, got {type(x).__name__}")
     plain = [x.item() if isinstance(x, np.generic) else x for x in operands]
     dtype = result_type(*plain)
-    out = []
-    for x in plain:
-        if isinstance(x, Tensor):
-            out.append(to(x, dtype))
-        else:
-            out.append(wrap(np.asarray(x, dtype)))
-    return out
+    tensors = [from_numpy(x) if isinstance(x, np.ndarray) else x for x in plain]
+    like = next((x.array for x in tensors if isinstance(x, Tensor)), np.empty(0))
+    return [
+        to(x, dtype) if isinstance(x, Tensor) else wrap(np.asarray(x, dtype, like=like))
+        for x in tensors
+    ]

@@ -325,8 +325,9 @@ def max_unpool2d(
         raise IndexError(
             f"{where}: index {int(indices.array[bad][0])} is outside the result's {size}"
         )
-    images = np.arange(input.shape[0] * input.shape[1]).reshape(*input.shape[:2], 1, 1)
-    zeros = wrap(np.zeros(input.shape[0] * input.shape[1] * area, input.dtype))
+    images = np.arange(input.shape[0] * input.shape[1], like=input.array)
+    images = images.reshape(*input.shape[:2], 1, 1)
+    zeros = wrap(np.zeros(images.size * area, input.dtype, like=input.array))
     flat = Put(images * area + indices.array, in_place=True)(zeros, input)
     return flat.reshape(*input.shape[:2], *size)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv.engine.gate import zero_dim
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.casting import to
 from tinygrad_cv.functional.methods import dim_index, float_tensor, require_float, tensor_method
@@ -144,7 +145,7 @@ def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: bool = False) ->
 
 def _truth(where: str, reduce: Any, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     axes = axes_of(where, dim, input.array.ndim)
-    out = np.asarray(reduce(input.array, axis=axes, keepdims=keepdim))
+    out = zero_dim(reduce(input.array, axis=axes, keepdims=keepdim))
     # uint8 was PyTorch's bool once and stays uint8.
     return wrap(out.astype(np.uint8) if input.array.dtype == np.uint8 else out)
 
@@ -165,4 +166,4 @@ def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
     """How many elements over `dim` are not 0, as int64."""
     axes = axes_of("count_nonzero", dim, input.array.ndim)
-    return wrap(np.asarray(np.count_nonzero(input.array, axis=axes), np.int64))
+    return wrap(np.asarray(np.count_nonzero(input.array, axis=axes), np.int64, like=input.array))

@@ -54,7 +54,8 @@ def dropout(
     dtype = input.array.dtype
     if p < 1.0 and dtype.char in "fd":
         source = (generator or default_generator).numpy
-        gate = Dropout(source.random(input.shape, dtype=dtype), p)
+        draws = np.asarray(source.random(input.shape, dtype=dtype), like=input.array)
+        gate = Dropout(draws, p)
         return update("dropout", input, gate) if inplace else gate(input)
     mask = _mask(input, p, generator)
     return update("dropout", input, mul, mask) if inplace else mul(input, mask)
@@ -65,7 +66,7 @@ def _mask(input: Tensor, p: float, generator: Generator | None) -> Tensor:
     if p == 1.0:
         return zeros_like(input)
     draws = (generator or default_generator).numpy.random(input.shape, dtype="float32")
-    mask = (draws >= p).astype(input.dtype)
+    mask = np.asarray((draws >= p).astype(input.dtype), like=input.array)
     mask /= 1.0 - p
     return wrap(mask)
 
@@ -125,7 +126,7 @@ def _drop_channels(
     _check_p(where, p)
     if not training or p == 0.0:
         return input
-    channels = wrap(np.empty((*input.shape[:-dims], *[1] * dims), input.dtype))
+    channels = wrap(np.empty((*input.shape[:-dims], *[1] * dims), input.dtype, like=input.array))
     mask = _mask(channels, p, generator)
     return update(where, input, mul, mask) if inplace else mul(input, mask)
 

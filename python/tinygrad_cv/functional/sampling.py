@@ -155,7 +155,8 @@ def _checked(pixel: Any, size: int, weight: Any) -> tuple[Any, Any, Any]:
 def _summed(input: Tensor, columns: list[Any], rows: list[Any]) -> Tensor:
     """The weighted sum over the pixels around each place."""
     images, channels, height, width = input.shape
-    base = np.arange(images * channels).reshape(images, channels, 1, 1) * (height * width)
+    base = np.arange(images * channels, like=input.array).reshape(images, channels, 1, 1)
+    base = base * (height * width)
     out: Any = None
     for y, y_exists, y_weight in rows:
         for x, x_exists, x_weight in columns:
@@ -200,7 +201,8 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
     x, y = (_centres(n, bool(align_corners)) for n in (width, height))
     places = np.empty((height, width, 3), theta.dtype)
     places[..., 0], places[..., 1], places[..., 2] = x, y[:, None], 1
-    out = matmul(wrap(places.reshape(1, -1, 3)), theta.transpose(1, 2))
+    grid = np.asarray(places.reshape(1, -1, 3), like=theta.array)
+    out = matmul(wrap(grid), theta.transpose(1, 2))
     return out.reshape(wanted[0], height, width, 2)
 
 

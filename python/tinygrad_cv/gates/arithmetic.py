@@ -205,7 +205,7 @@ class Pow(BinaryGate):
     def forward(self, a, b):
         y = a**b
         if not hasattr(a, "dtype"):  # as in 2 ** b
-            a = np.asarray(a, y.dtype)
+            a = np.full_like(y, a, shape=())
         self.saved = a, b, y
         return y
 

@@ -17,7 +17,7 @@ def _pairwise(a, b, metric):
     kernel = backend_for(a).pairwise_distance
     if a.ndim == 2:
         return kernel(a, b, metric)
-    y = np.empty((*a.shape[:-1], b.shape[-2]), a.dtype)
+    y = np.empty((*a.shape[:-1], b.shape[-2]), a.dtype, like=a)
     for index in np.ndindex(a.shape[:-2]):
         y[index] = kernel(a[index], b[index], metric)
     return y
@@ -101,7 +101,7 @@ class SignPull(_Signs):
     @quiet
     def forward(self, x):
         self.saved = ()
-        y = np.empty(self.a.shape, x.dtype)
+        y = np.empty(self.a.shape, x.dtype, like=x)
         for index, signs in self.rows():
             y[index] = x[index] @ signs
         return y
@@ -118,7 +118,7 @@ class SignDot(_Signs):
     @quiet
     def forward(self, x):
         self.saved = ()
-        y = np.empty((*self.a.shape[:-1], self.b.shape[-2]), x.dtype)
+        y = np.empty((*self.a.shape[:-1], self.b.shape[-2]), x.dtype, like=x)
         for index, signs in self.rows():
             y[index] = signs @ x[index]
         return y

@@ -79,7 +79,7 @@ def erf(x):
     """2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x, elementwise, to 1e-15 in float64."""
     if x.dtype.itemsize < 4:
         return erf(x.astype(np.float32)).astype(x.dtype)
-    if x.size <= _BLOCK:
+    if x.size <= _BLOCK or not isinstance(x, np.ndarray):
         return _erf(x)
     y = np.empty(x.size, x.dtype)
     flat = x.reshape(-1)

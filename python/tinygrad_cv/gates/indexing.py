@@ -6,6 +6,8 @@ Two families: `Index` takes NumPy's keys; `Take` and `AddAt` take places in row 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tinygrad_cv.engine.gate import Gate, UnaryGate, ViewGate, zero_dim
@@ -53,7 +55,8 @@ class IndexGrad(UnaryGate):
             gx = np.zeros_like(grad, shape=self.shape, order="C")
             gx[self.index] = grad
             return gx
-        return add_at(places(self.index, self.shape), grad, self.shape)
+        grad = zero_dim(grad)
+        return add_at(places(self.index, self.shape, grad), grad, self.shape)
 
     def backward(self, gg):
         return (Index(self.index)(gg),)
@@ -111,7 +114,7 @@ class Put(Gate):
         self.saved = ()
         self.value_shape = value.shape
         y = x if self.in_place else np.copy(x)
-        y[self.index] = value
+        write_at(y, self.index, value)
         return y
 
     def backward(self, grad):
@@ -155,10 +158,8 @@ class PickLast(UnaryGate):
         if names_once(self.index):
             self.last = None
             return y.copy()
-        order = np.arange(y.size).reshape(y.shape)
-        written = np.empty(x.shape, order.dtype)
-        written[self.index] = order
-        self.last = written[self.index] == order
+        order = np.arange(y.size, like=x).reshape(y.shape)
+        self.last = last_writers(places(self.index, x.shape, x)) == order
         return y * self.last
 
     def backward(self, grad):
@@ -167,32 +168,77 @@ class PickLast(UnaryGate):
         return (IndexGrad(self.index, self.x_shape)(grad),)
 
 
+def arrays_of(index):
+    """The arrays among the parts of an index."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return [p for p in parts if hasattr(p, "dtype") and not isinstance(p, np.generic)]
+
+
 def has_mask(index):
     """True if an array of bools is among the parts of an index."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(p, np.ndarray) and p.dtype == np.bool_ for p in parts)
+    return any(p.dtype == np.bool_ for p in arrays_of(index))
 
 
 def names_once(index):
     """True if no element can be named twice: slices, ints, None, Ellipsis, one boolean mask."""
-    parts = index if isinstance(index, tuple) else (index,)
-    arrays = [p for p in parts if isinstance(p, np.ndarray)]
+    arrays = arrays_of(index)
     return not arrays or (len(arrays) == 1 and arrays[0].dtype == bool)
 
 
-def places(index, shape):
-    """The places in row order that x[index] takes from x of this shape."""
-    return np.arange(np.prod(shape, dtype=np.int64)).reshape(shape)[index]
+def places(index, shape, like):
+    """The places in row order that x[index] takes from x of this shape, as an array like `like`."""
+    return np.arange(math.prod(shape), like=like).reshape(shape)[index]
+
+
+def last_writers(places):
+    """For each of the places the number, in row order, of the last one that names the same."""
+    flat = places.reshape(-1)
+    order = flat.argsort(kind="stable")
+    ranked = flat[order]
+    last = np.empty_like(order)
+    last[order] = order[np.searchsorted(ranked, ranked, side="right") - 1]
+    return last.reshape(places.shape)
+
+
+def write_at(array, index, value):
+    """array[index] = value; where one place is written twice the last one stays."""
+    if not isinstance(array, np.ndarray) and not names_once(index):
+        # A GPU writes in no order, so all that name a place are given what the last one has.
+        chosen = places(index, array.shape, array)
+        whole = np.empty(chosen.shape, array.dtype, like=array)
+        whole[...] = value
+        value = whole.reshape(-1)[last_writers(chosen)]
+    array[index] = value
 
 
 def add_at(places, values, shape):
     """Zeros of `shape` with the values added at their places, in order, summed as float64."""
-    size = int(np.prod(shape, dtype=np.int64))
+    size = math.prod(shape)
     values = zero_dim(values)
-    places = np.asarray(places, like=values)
-    if values.dtype.kind == "f":
-        sums = np.bincount(places.reshape(-1), weights=values.reshape(-1), minlength=size)
-        return sums.astype(values.dtype, copy=False).reshape(shape)
-    out = np.zeros(size, values.dtype, like=values)
-    np.add.at(out, places.reshape(-1), values.reshape(-1))
-    return out.reshape(shape)
+    places = np.asarray(places, like=values).reshape(-1)
+    add = _add_floats if values.dtype.kind == "f" else _add_integers
+    sums = add(places, values.reshape(-1), size)
+    return sums.astype(values.dtype, copy=False).reshape(shape)
+
+
+def _add_floats(places, values, size):
+    if isinstance(values, np.ndarray):
+        return np.bincount(places, weights=values, minlength=size)
+    sums = np.zeros(size, np.float64, like=values)  # CuPy's bincount waits for the GPU, twice
+    np.add.at(sums, places, values.astype(np.float64))
+    return sums
+
+
+def _add_integers(places, values, size):
+    if isinstance(values, np.ndarray):
+        sums = np.zeros(size, values.dtype)
+        np.add.at(sums, places, values)
+        return sums
+    # CuPy adds no 64-bit integers at places: running sums of the values in the order of their places.
+    order = places.argsort()
+    running = np.zeros(len(places) + 1, np.int64, like=values)
+    running[1:] = values[order].cumsum()
+    ends = np.searchsorted(places[order], np.arange(size, like=values), side="right")
+    sums = running[ends]
+    sums[1:] -= running[ends[:-1]]
+    return sums

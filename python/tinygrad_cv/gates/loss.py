@@ -13,7 +13,7 @@ from tinygrad_cv.gates.chain import Keep, array_of, chain, quiet
 from tinygrad_cv.gates.choice import Clamp
 from tinygrad_cv.gates.exponential import Exp, Log, Log1p
 from tinygrad_cv.gates.kernels import room_for
-from tinygrad_cv.gates.reduction import Sum
+from tinygrad_cv.gates.reduction import Sum, largest
 from tinygrad_cv.gates.shape import Reshape
 
 
@@ -37,7 +37,7 @@ class LogSoftmax(UnaryGate):
             y = room.log_softmax(x)
             self.saved = (y,)
             return y
-        shifted = x - x.max(axis=self.dim, keepdims=True, initial=-np.inf)
+        shifted = x - largest(x, None if self.dim is None else (self.dim,))
         y = shifted - np.log(np.exp(shifted).sum(axis=self.dim, keepdims=True))
         self.saved = (y,)
         return y
@@ -85,7 +85,7 @@ class CrossEntropy(UnaryGate):
     @quiet
     def backward(self, grad):
         (x,) = self.saved
-        share = 1 / self.total if self.total else self.total  # the mean of nothing is flat
+        share = _inverse(self.total)
         if not isinstance(grad, Tensor):
             args = self.p, self.labels, self.ignore_index, self.factor
             return (backend_for(x).cross_entropy_backward(zero_dim(grad * share), *args),)
@@ -94,6 +94,13 @@ class CrossEntropy(UnaryGate):
         onehot = onehot.astype(self.p.dtype)
         rows = Reshape((-1, 1))(grad * (self.factor * share))
         return (chain(rows, Keep(used[:, None])(Exp()(LogSoftmax(1)(x)) - onehot)),)
+
+
+def _inverse(total):
+    """1 / total, and 0 for 0: the mean of nothing is flat."""
+    if isinstance(total, np.generic):
+        return 1 / total if total else total
+    return np.where(total == 0, total, 1 / total)  # a GPU's number, which the host would wait for
 
 
 class Pick(UnaryGate):

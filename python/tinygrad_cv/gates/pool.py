@@ -32,7 +32,7 @@ class MaxPool2d(UnaryGate):
         _, width = self.settings.kernel
         places = 0
         for axis, offset in ((0, self.argmax // width), (1, self.argmax % width)):
-            windows = np.arange(offset.shape[2 + axis]) * self.settings.stride[axis]
+            windows = np.arange(offset.shape[2 + axis], like=offset) * self.settings.stride[axis]
             first = (windows - self.settings.padding[axis]).reshape([-1, 1] if axis == 0 else [-1])
             place = first + offset.astype(np.int64) * self.settings.dilation[axis]
             places = places * self.size[axis] + place

@@ -16,6 +16,14 @@ from tinygrad_cv.gates.rounding import Abs, sign
 from tinygrad_cv.gates.shape import Reshape
 
 
+def largest(x, axes):
+    """The largest over the axes (None: all), which stay as 1; minus infinity for nothing."""
+    if x.size:
+        return x.max(axis=axes, keepdims=True)
+    kept = [1 if axes is None or i in axes else n for i, n in enumerate(x.shape)]
+    return np.full(kept, -np.inf, x.dtype, like=x)
+
+
 class _Reduction(UnaryGate):
     __slots__ = ("axes", "keepdims", "x_shape")
 
@@ -133,7 +141,7 @@ class Median(_Extremum):
 
     def choose(self, x):
         if np.isnan(x).any():
-            return np.full((1,) * x.ndim, np.nan, x.dtype)
+            return np.full((1,) * x.ndim, np.nan, x.dtype, like=x)
         middle = (x.size - 1) // 2
         return np.partition(x, middle, axis=None)[middle].reshape((1,) * x.ndim)
 
@@ -210,10 +218,10 @@ class LogSumExp(_Reduction):
     @quiet
     def forward(self, x):
         self.x_shape = x.shape
-        largest = x.max(axis=self.axes, keepdims=True, initial=-np.inf)
-        largest = np.where(np.isfinite(largest), largest, x.dtype.type(0))
-        y = np.exp(x - largest).sum(axis=self.axes, keepdims=True)
-        y = np.log(y) + largest
+        top = largest(x, self.axes)
+        top = np.where(np.isfinite(top), top, x.dtype.type(0))
+        y = np.exp(x - top).sum(axis=self.axes, keepdims=True)
+        y = np.log(y) + top
         if not self.keepdims:
             y = y.squeeze(axis=self.axes)
         self.saved = x, y

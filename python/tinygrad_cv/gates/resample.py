@@ -25,7 +25,7 @@ class Resample(UnaryGate):
         self.length = x.shape[self.dim]
         shape = (*x.shape[: self.dim], self.size, *x.shape[self.dim + 1 :])
         y = np.zeros_like(x, shape=shape, order="C")
-        for outputs, inputs, weights in self.taps:
+        for outputs, inputs, weights in on_device(self.taps, x):
             values = x.take(inputs, self.dim)
             values *= along(weights, self.dim, x)
             y[(slice(None),) * self.dim + (outputs,)] += values
@@ -48,18 +48,27 @@ class ResampleGrad(UnaryGate):
         self.size = grad.shape[self.dim]
         shape = (*grad.shape[: self.dim], self.length, *grad.shape[self.dim + 1 :])
         gx = np.zeros_like(grad, shape=shape, order="C")
-        for outputs, inputs, weights in self.taps:
-            if not len(inputs):
+        for tap in self.taps:
+            inputs = tap[1]
+            first = np.flatnonzero(np.diff(inputs, prepend=-1))  # where another input begins
+            if not len(first):
                 continue
+            outputs, weights, first, read = on_device(
+                [(tap[0], tap[2], first, inputs[first])], grad
+            )[0]
             values = grad.take(outputs, self.dim)
             values *= along(weights, self.dim, grad)
-            first = np.flatnonzero(np.diff(inputs, prepend=-1))  # where another input begins
             sums = np.add.reduceat(values, first, axis=self.dim)
-            gx[(slice(None),) * self.dim + (inputs[first],)] += sums
+            gx[(slice(None),) * self.dim + (read,)] += sums
         return gx
 
     def backward(self, gg):
         return (Resample(self.dim, self.size, self.taps)(gg),)
+
+
+def on_device(taps, x):
+    """The taps' arrays where x is."""
+    return [tuple([np.asarray(part, like=x) for part in tap]) for tap in taps]
 
 
 def along(weights, dim, x):

@@ -405,6 +405,6 @@ def _draw(tensor: Tensor, draw: Callable[..., Any]) -> NDArray[Any]:
 
 
 def _write(tensor: Tensor, values: Any) -> Tensor:
-    tensor.array[...] = values
+    tensor.array[...] = np.asarray(values, like=tensor.array)
     memory.wrote(tensor.array)
     return tensor

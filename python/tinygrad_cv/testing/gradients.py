@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tinygrad_cv.engine.backprop import grad
+from tinygrad_cv.engine.device import get_default_device, to_host
 from tinygrad_cv.engine.tensor import Tensor, tensor, wrap
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def gradgradcheck(
         outs = check.outputs(given)
         pairs = [(o, u) for o, u in zip(outs, up, strict=True) if o.requires_grad]
         if not pairs:
-            return tuple([wrap(np.zeros(x.shape)) for x in wanted])
+            return tuple([_zeros_like(x) for x in wanted])
         parts: tuple[Tensor | None, ...] = grad(
             [o for o, _ in pairs],
             wanted,
@@ -194,12 +195,12 @@ def gradgradcheck(
         )
         return tuple(
             [
-                wrap(np.zeros(x.shape)) if part is None else part
+                _zeros_like(x) if part is None else part
                 for x, part in zip(wanted, parts, strict=True)
             ]
         )
 
-    arguments = [*check.leaves(), *(tensor(u, requires_grad=True) for u in upstream)]
+    arguments = [*check.leaves(), *(check.leaf(u, True) for u in upstream)]
     return _Check(gradient, tuple(arguments), seed).run(
         eps, atol, rtol, raise_exception, "gradgradcheck"
     )
@@ -222,15 +223,21 @@ class _Check:
         if not self.positions:
             raise ValueError("gradcheck: none of the inputs is a tensor or array of floats")
         self.seed = seed
+        places = [x.device for x in given if isinstance(x, Tensor)]
+        self.device = places[0] if places else get_default_device()
+
+    def leaf(self, values: Any, requires_grad: bool) -> Tensor:
+        """A tensor where the check is done: beside the first tensor that was given."""
+        return tensor(values, device=self.device, requires_grad=requires_grad)
 
     def leaves(self, moved: int = -1, values: Any = None) -> list[Any]:
         """Fresh arguments for the function; input `moved` with other values."""
         args: list[Any] = []
         for i, point in enumerate(self.points):
             if i == moved:
-                args.append(tensor(values, requires_grad=True))
+                args.append(self.leaf(values, True))
             elif isinstance(point, np.ndarray):
-                args.append(tensor(point, requires_grad=i in self.positions))
+                args.append(self.leaf(point, i in self.positions))
             else:
                 args.append(point)
         return args
@@ -248,7 +255,7 @@ class _Check:
 
     def values(self, moved: int = -1, values: Any = None) -> list[Any]:
         """The function's float results as arrays."""
-        return [out.array.copy() for out in self.outputs(self.leaves(moved, values))]
+        return [to_host(out.array).copy() for out in self.outputs(self.leaves(moved, values))]
 
     def run(
         self, eps: float, atol: float, rtol: float, raise_exception: bool, where: str
@@ -277,8 +284,8 @@ class _Check:
         args = self.leaves()
         wanted = [args[i] for i in self.positions]
         outs = self.outputs(args)
-        upstream = [u.copy() for u in self.upstream]
-        pairs = [(out, wrap(u)) for out, u in zip(outs, upstream, strict=True) if out.requires_grad]
+        upstream = [self.leaf(u, False) for u in self.upstream]
+        pairs = [(out, u) for out, u in zip(outs, upstream, strict=True) if out.requires_grad]
         if not pairs:
             return [np.zeros(x.shape) for x in wanted]
         results = []
@@ -290,9 +297,10 @@ class _Check:
                 retain_graph=retain,
                 allow_unused=True,
             )
-            results.append([None if p is None else p.array for p in parts])
+            results.append([None if p is None else to_host(p.array) for p in parts])
         first, second = results
-        if not all(np.array_equal(u, v) for u, v in zip(upstream, self.upstream, strict=True)):
+        after = [to_host(u.array) for u in upstream]
+        if not all(np.array_equal(u, v) for u, v in zip(after, self.upstream, strict=True)):
             raise GradcheckError(f"{where}: a gate writes into the gradient that it is given")
         for position, x, a, b in zip(self.positions, wanted, first, second, strict=True):
             if a is not None and a.shape != x.shape:
@@ -305,7 +313,7 @@ class _Check:
                     f"{where}: two backward passes give two gradients of input {position}; a gate "
                     "writes into what it saved"
                 )
-            if not np.array_equal(x.array, self.points[position], equal_nan=True):
+            if not np.array_equal(to_host(x.array), self.points[position], equal_nan=True):
                 raise GradcheckError(f"{where}: input {position} was written to")
         return [np.zeros(x.shape) if a is None else a for x, a in zip(wanted, first, strict=True)]
 
@@ -372,9 +380,13 @@ class _Differences(NamedTuple):
     roundoff: float  # of the central one
 
 
+def _zeros_like(x: Tensor) -> Tensor:
+    return wrap(np.zeros_like(x.array))
+
+
 def _point(x: Any) -> Any:
     """An input as a float64 array of its own; ints and bools keep their dtype."""
-    array = x.array if isinstance(x, Tensor) else x
+    array = to_host(x.array) if isinstance(x, Tensor) else x
     if not isinstance(array, (np.ndarray, np.generic)):
         return float(array) if isinstance(array, float) else array
     return np.array(array, dtype=np.float64 if array.dtype.kind == "f" else array.dtype)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_cv.engine import Generator, Tensor
+from tinygrad_cv.engine import Generator
 from tinygrad_cv.optional import require
-from tinygrad_cv.testing.samples import Sample, calls, labelled, shapes
+from tinygrad_cv.testing.samples import Sample, beside, calls, labelled, shapes
 from tinygrad_cv.testing.strategies import arrays
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def with_labels(**settings: Any) -> Sampler:
     """Scores (2, 3) in general position and labels."""
 
     def sample(draw: Draw, fn: Fn) -> Sample:
-        labels = Tensor(draw(arrays((2,), dtype="int64", low=0, high=2)))
+        labels = draw(arrays((2,), dtype="int64", low=0, high=2))
         options = {name: draw(values) for name, values in settings.items()}
         scores = draw(arrays((2, 3), distinct=True, low=-3, high=3))
-        return Sample(lambda x: fn(x, labels, **options), (scores,))
+        return Sample(lambda x: fn(x, beside(x, labels), **options), (scores,))
 
     return sample
 
@@ -51,18 +51,22 @@ def with_signs(*sizes: Any, signs: Any) -> Sampler:
     """Arrays of these shapes, and targets 1 and -1."""
 
     def sample(draw: Draw, fn: Fn) -> Sample:
-        target = Tensor(2.0 * draw(arrays(signs, dtype="int64", low=0, high=1)) - 1)
+        target = 2.0 * draw(arrays(signs, dtype="int64", low=0, high=1)) - 1
         inputs = tuple([draw(arrays(size, low=-3, high=3, distinct=True)) for size in sizes])
         reduction = draw(REDUCTION["reduction"])
-        return Sample(lambda *xs: fn(*xs, target, reduction=reduction, margin=0.37), inputs)
+
+        def call(*xs: Any) -> Any:
+            return fn(*xs, beside(xs[0], target), reduction=reduction, margin=0.37)
+
+        return Sample(call, inputs)
 
     return sample
 
 
 def without_margin(draw: Draw, fn: Fn) -> Sample:
     """As `with_signs`, for a loss without a margin."""
-    target = Tensor(np.array([1.0, -1.0, 1.0]))
-    return Sample(lambda x: fn(x, target), (draw(arrays((3,))),))
+    target = np.array([1.0, -1.0, 1.0])
+    return Sample(lambda x: fn(x, beside(x, target)), (draw(arrays((3,))),))
 
 
 def batches(draw: Draw, fn: Fn) -> Sample:
@@ -71,7 +75,7 @@ def batches(draw: Draw, fn: Fn) -> Sample:
     training = draw(st.booleans())
 
     def call(x: Any, w: Any, b: Any) -> Any:
-        mean, var = Tensor(np.array([0.5, -1.0])), Tensor(np.array([0.5, 2.0]))
+        mean, var = beside(x, (np.array([0.5, -1.0]), np.array([0.5, 2.0])))
         return fn(x, mean, var, w, b, training)
 
     return Sample(call, inputs)
@@ -102,8 +106,8 @@ def seeded(shape: Any) -> Sampler:
 def unpooled(draw: Draw, fn: Fn) -> Sample:
     """Values and where they go: each place at most once."""
     order = draw(st.permutations(range(16)))
-    indices = Tensor(np.array(order[:4]).reshape(1, 1, 2, 2))
-    return Sample(lambda x: fn(x, indices, 2), (draw(arrays((1, 1, 2, 2))),))
+    indices = np.array(order[:4]).reshape(1, 1, 2, 2)
+    return Sample(lambda x: fn(x, beside(x, indices), 2), (draw(arrays((1, 1, 2, 2))),))
 
 
 def sampled(draw: Draw, fn: Fn) -> Sample:
@@ -121,8 +125,8 @@ def sampled(draw: Draw, fn: Fn) -> Sample:
 
 def looked_up(draw: Draw, fn: Fn) -> Sample:
     """A table and indices. (The padding's row has a value and, by decree, no gradient.)"""
-    indices = Tensor(draw(arrays((2, 2), dtype="int64", low=0, high=2)))
-    return Sample(lambda w: fn(indices, w), (draw(arrays((3, 2))),))
+    indices = draw(arrays((2, 2), dtype="int64", low=0, high=2))
+    return Sample(lambda w: fn(beside(w, indices), w), (draw(arrays((3, 2))),))
 
 
 STRIDES = {"stride": st.sampled_from([1, 2]), "dilation": st.sampled_from([1, 2])}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tinygrad_cv import functional
-from tinygrad_cv.engine import Generator, Tensor
+from tinygrad_cv.engine import Generator, tensor
 from tinygrad_cv.optional import require
 from tinygrad_cv.testing.strategies import (
     arrays,
@@ -37,6 +37,13 @@ class Sample(NamedTuple):
 
     call: Any
     inputs: tuple[Any, ...]
+
+
+def beside(x: Any, constant: Any) -> Any:
+    """A sample's constant with tensors on the device of x in the place of its arrays."""
+    if isinstance(constant, tuple):
+        return tuple([beside(x, part) for part in constant])
+    return tensor(constant, device=x.device) if isinstance(constant, np.ndarray) else constant
 
 
 SMALL: dict[str, Any] = {"max_dims": 2, "max_side": 3}  # a check costs the square of the size
@@ -185,27 +192,27 @@ def _indices(draw: Draw, shape: Any, high: int) -> Any:
 def gathered(draw: Draw, fn: Fn) -> Sample:
     """x (3, 2) and indices that may name an element several times."""
     x, dim = draw(arrays((3, 2))), draw(st.integers(0, 1))
-    index = Tensor(_indices(draw, (2, 2), x.shape[dim]))
-    return Sample(lambda x: fn(x, dim, index), (x,))
+    index = _indices(draw, (2, 2), x.shape[dim])
+    return Sample(lambda x: fn(x, dim, beside(x, index)), (x,))
 
 
 def taken_along(draw: Draw, fn: Fn) -> Sample:
     """As `gathered`, in the order of take_along_dim."""
-    index = Tensor(_indices(draw, (4, 2), 3))
-    return Sample(lambda x: fn(x, index, 0), (draw(arrays((3, 2))),))
+    index = _indices(draw, (4, 2), 3)
+    return Sample(lambda x: fn(x, beside(x, index), 0), (draw(arrays((3, 2))),))
 
 
 def taken(draw: Draw, fn: Fn) -> Sample:
     """x (3, 2) and places in row order."""
-    index = Tensor(_indices(draw, (2, 3), 6))
-    return Sample(lambda x: fn(x, index), (draw(arrays((3, 2))),))
+    index = _indices(draw, (2, 3), 6)
+    return Sample(lambda x: fn(x, beside(x, index)), (draw(arrays((3, 2))),))
 
 
 def selected(draw: Draw, fn: Fn) -> Sample:
     """x (3, 2) and slices that may be named several times."""
     dim = draw(st.integers(0, 1))
-    index = Tensor(_indices(draw, (4,), 3 - dim))
-    return Sample(lambda x: fn(x, dim, index), (draw(arrays((3, 2))),))
+    index = _indices(draw, (4,), 3 - dim)
+    return Sample(lambda x: fn(x, dim, beside(x, index)), (draw(arrays((3, 2))),))
 
 
 def scattered(distinct: bool) -> Sampler:
@@ -217,7 +224,7 @@ def scattered(distinct: bool) -> Sampler:
         else:
             index = _indices(draw, (2, 2), 3)
         inputs = draw(arrays((3, 2))), draw(arrays((2, 2)))
-        return Sample(lambda x, source: fn(x, 0, Tensor(index), source), inputs)
+        return Sample(lambda x, source: fn(x, 0, beside(x, index), source), inputs)
 
     return sample
 
@@ -231,19 +238,19 @@ def slices_put(distinct: bool) -> Sampler:
         else:
             index = _indices(draw, (2,), 3)
         inputs = draw(arrays((3, 2))), draw(arrays((2, 2)))
-        return Sample(lambda x, source: fn(x, 0, Tensor(index), source), inputs)
+        return Sample(lambda x, source: fn(x, 0, beside(x, index), source), inputs)
 
     return sample
 
 
 def filled(draw: Draw, fn: Fn) -> Sample:
     """x (3, 2) and slices that get one number."""
-    index = Tensor(_indices(draw, (2,), 3))
-    return Sample(lambda x: fn(x, 0, index, 2.5), (draw(arrays((3, 2))),))
+    index = _indices(draw, (2,), 3)
+    return Sample(lambda x: fn(x, 0, beside(x, index), 2.5), (draw(arrays((3, 2))),))
 
 
 def _mask(draw: Draw, shape: Any) -> Any:
-    return Tensor(draw(arrays(shape, dtype="int64", low=0, high=1)).astype(bool))
+    return draw(arrays(shape, dtype="int64", low=0, high=1)).astype(bool)
 
 
 def masked(*args: Any) -> Sampler:
@@ -252,7 +259,7 @@ def masked(*args: Any) -> Sampler:
     def sample(draw: Draw, fn: Fn) -> Sample:
         x_shape, mask_shape = draw(st.sampled_from([((2, 3), (2, 3)), ((2, 3), (3,)), ((), ())]))
         mask = _mask(draw, mask_shape)
-        return Sample(lambda x: fn(x, mask, *args), (draw(arrays(x_shape)),))
+        return Sample(lambda x: fn(x, beside(x, mask), *args), (draw(arrays(x_shape)),))
 
     return sample
 
@@ -261,7 +268,7 @@ def chosen(draw: Draw, fn: Fn) -> Sample:
     """Two arrays that broadcast with a condition."""
     shape, a, b = draw(broadcastable_shapes(3, **SMALL))
     mask = _mask(draw, shape)
-    return Sample(lambda x, y: fn(mask, x, y), (draw(arrays(a)), draw(arrays(b))))
+    return Sample(lambda x, y: fn(beside(x, mask), x, y), (draw(arrays(a)), draw(arrays(b))))
 
 
 def indexed(draw: Draw, fn: Fn) -> Sample:
@@ -274,15 +281,15 @@ def indexed(draw: Draw, fn: Fn) -> Sample:
                 (slice(None, None, -2),),
                 (Ellipsis, None, 0),
                 (slice(1, None), slice(0, 1)),
-                (Tensor(ints),),
+                (ints,),
                 (mask,),
-                (Tensor(ints), Tensor(ints % 2)),
+                (ints, ints % 2),
                 (slice(None), [0, 0, 1]),
-                (None, Tensor(ints), slice(None, None, -1)),
+                (None, ints, slice(None, None, -1)),
             ]
         )
     )
-    return Sample(lambda x: fn(x, key), (draw(arrays((3, 2))),))
+    return Sample(lambda x: fn(x, beside(x, key)), (draw(arrays((3, 2))),))
 
 
 def assigned(draw: Draw, fn: Fn) -> Sample:
@@ -293,7 +300,7 @@ def assigned(draw: Draw, fn: Fn) -> Sample:
                 (1, (2,)),
                 (slice(None, None, 2), (2, 2)),
                 ((Ellipsis, 0), ()),
-                (Tensor(np.array([2, 0])), (2, 2)),
+                (np.array([2, 0]), (2, 2)),
                 ((slice(1, None), slice(0, 1)), (2, 1)),
             ]
         )
@@ -301,7 +308,7 @@ def assigned(draw: Draw, fn: Fn) -> Sample:
 
     def call(x: Any, value: Any) -> Any:
         y = x.clone()
-        fn(y, key, value)
+        fn(y, beside(y, key), value)
         return y
 
     return Sample(call, (draw(arrays((3, 2))), draw(arrays(shape))))
@@ -359,12 +366,13 @@ def labelled(draw: Draw, fn: Fn) -> Sample:
     options = {
         "reduction": draw(st.sampled_from(["mean", "sum", "none"])),
         "label_smoothing": draw(st.sampled_from([0.0, 0.2])),
-        "weight": draw(st.sampled_from([None, Tensor(np.array([0.5, 1.0, 2.0]))])),
     }
+    weight = draw(st.sampled_from([None, np.array([0.5, 1.0, 2.0])]))
     if draw(st.booleans()):
         probabilities = draw(arrays((rows, 3), low=0.05, high=0.95))
-        return Sample(lambda x, t: fn(x, t, **options), (scores, probabilities))
-    return Sample(lambda x: fn(x, Tensor(labels), **options), (scores,))
+        inputs = scores, probabilities
+        return Sample(lambda x, t: fn(x, t, beside(x, weight), **options), inputs)
+    return Sample(lambda x: fn(x, beside(x, labels), beside(x, weight), **options), (scores,))
 
 
 def dropped(draw: Draw, fn: Fn) -> Sample:

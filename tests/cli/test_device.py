@@ -1,0 +1,63 @@
+"""``--device cuda``: training on the emulated GPU, and what is said where there is none."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import numpy as np
+import pytest
+
+import tinygrad_cv as tg
+from tinygrad_cv.cli.app import run
+
+
+def train(folder, device):
+    return run(
+        ["train", "lenet", "--device", device, "--epochs", "1", "--seed", "3", "--batch-size", "32",
+         "--out", str(folder)]
+    )  # fmt: skip
+
+
+@pytest.fixture
+def few_digits(monkeypatch):
+    """Each hundredth of the packed digits."""
+    whole = tg.data.digits
+
+    def few(train=True, transform=None):
+        data = whole(train, transform)
+        data.images, data.labels = data.images[::100], data.labels[::100]
+        return data
+
+    monkeypatch.setattr(tg.data, "digits", few)
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_train_on_the_gpu_gives_the_weights_of_the_cpu(cupy, tmp_path, capfd):
+    from standin import Cuda
+
+    before = Cuda.launches
+    assert train(tmp_path / "cuda", "cuda") == 0
+    assert Cuda.launches > before + 100
+    assert re.search(r"test accuracy \d+\.\d\d % \(20 images\)", capfd.readouterr().out)
+    after = Cuda.launches
+    assert train(tmp_path / "cpu", "cpu") == 0
+    assert Cuda.launches == after
+    here, there = (tg.load(tmp_path / device / "model.safetensors") for device in ("cpu", "cuda"))
+    assert here.keys() == there.keys()
+    for name, weights in here.items():
+        np.testing.assert_allclose(there[name].numpy(), weights.numpy(), rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda", "device 'cuda': CuPy is not installed: pip install"),
+        ("gpu", "device: expected 'cpu', 'cuda' or 'cuda:<number>', got 'gpu'"),
+    ],
+)
+def test_a_device_that_is_not_there_is_one_line(monkeypatch, tmp_path, capfd, device, message):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert train(tmp_path / "run", device) == 2
+    assert message in capfd.readouterr().err
+    assert not (tmp_path / "run").exists()

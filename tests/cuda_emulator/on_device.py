@@ -1,0 +1,135 @@
+"""``pytest --device=cuda-emulated`` (or ``cuda``): the suite again, with its tensors on a GPU.
+
+A test that takes part runs with the GPU as the default device: what it makes of lists, NumPy arrays and shapes
+lies there, and so do the parameters of its layers. At three places, and no others, the host's arrays meet the
+device's, which the library leaves to its user: `.numpy()` of a tensor on the GPU gives a copy of its values, a
+NumPy array beside a tensor goes to the GPU, and so does what `from_numpy` makes.
+What a folder or file tests that does not take part is said once, in the summary.
+"""
+
+from __future__ import annotations
+
+import collections
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+# What is about the host alone: folders and files below tests/, with the reason.
+HOST_ALONE = {
+    "backends": "kernels; those of the GPU have tests of their own in backends/cuda",
+    "benchmarks": "tables of timings",
+    "cli": "the command line has a test of its own with --device",
+    "cuda_emulator": "the emulator itself",
+    "data": "images and labels are NumPy's until a batch goes to the model",
+    "docs": "text",
+    "engine/test_exposure.py": "memory shared with NumPy",
+    "engine/test_memory.py": "memory shared with NumPy",
+    "engine/test_shortcuts.py": "shortcuts are for NumPy's arrays",
+    "engine/test_threads.py": "threads of the CPU",
+    "ensemble": "training loops around models that are tested by themselves",
+    "examples": "scripts",
+    "functional/test_numpy_names.py": "NumPy's functions called on tensors",
+    "gates/test_kernels.py": "when a kernel of the CPU is worth its call",
+    "linear_model": "estimators with scikit-learn's interface take NumPy arrays",
+    "neighbors": "estimators with scikit-learn's interface take NumPy arrays",
+    "sanitizers": "C++ kernels",
+    "test_aliases.py": "names",
+    "test_cuda.py": "moves between devices itself",
+    "test_files.py": "files of the package",
+    "test_imports.py": "imports",
+    "test_openmp.py": "threads of the CPU",
+    "test_port.py": "files of another library",
+    "test_serialization.py": "files",
+    "viz": "pictures",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device", default="cpu", choices=["cpu", "cuda", "cuda-emulated"],
+        help="where the tests' tensors lie: the emulator runs the GPU's kernels on the CPU",
+    )  # fmt: skip
+
+
+def reason_to_stay(file: Path) -> str | None:
+    """Why a test file does not take part; None: it does."""
+    try:
+        parts = file.relative_to(TESTS).parts
+    except ValueError:
+        return "documentation"
+    for length in range(1, len(parts) + 1):
+        where = "/".join(parts[:length])
+        if where in HOST_ALONE:
+            return HOST_ALONE[where]
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("device") == "cpu":
+        return
+    left = [item for item in items if reason_to_stay(item.path) is not None]
+    config.stash[LEFT] = collections.Counter(item.path for item in left)
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if reason_to_stay(item.path) is None]
+
+
+LEFT = pytest.StashKey[collections.Counter]()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    counts: collections.Counter[tuple[str, str]] = collections.Counter()
+    for file, count in config.stash.get(LEFT, {}).items():
+        parts = file.relative_to(TESTS).parts if file.is_relative_to(TESTS) else (file.name,)
+        where = next(
+            (w for n in range(1, len(parts) + 1) if (w := "/".join(parts[:n])) in HOST_ALONE),
+            parts[0],
+        )
+        counts[where, reason_to_stay(file)] += count
+    if counts:
+        terminalreporter.section(f"left out with --device={config.getoption('device')}")
+        for (where, why), count in sorted(counts.items()):
+            terminalreporter.line(f"{count:5} in {where}: {why}")
+
+
+@pytest.fixture(autouse=True)
+def _on_device(request: pytest.FixtureRequest) -> Any:
+    """The GPU as the default device of a test that takes part."""
+    device = request.config.getoption("device")
+    if device == "cpu":
+        yield
+        return
+    monkeypatch = pytest.MonkeyPatch()
+    if device == "cuda-emulated":
+        import standin
+
+        monkeypatch.setitem(sys.modules, "cupy", request.getfixturevalue("_standin_module"))
+        monkeypatch.setattr(standin.Cuda, "schedule", 0)
+    with monkeypatch.context() as patch:
+        _meet(patch)
+        import tinygrad_cv as tg
+
+        tg.set_default_device("cuda")
+        yield
+        tg.set_default_device("cpu")
+    monkeypatch.undo()
+
+
+def _meet(patch: pytest.MonkeyPatch) -> None:
+    """Let the arrays of host and device meet at the places that the module's docstring names."""
+    import tinygrad_cv as tg
+
+    numpy, from_numpy = tg.Tensor.numpy, tg.from_numpy
+
+    def copied(self: Any) -> Any:
+        return numpy(self.detach().cpu() if self.is_cuda else self)
+
+    def moved(array: Any) -> Any:
+        return from_numpy(array).cuda()
+
+    patch.setattr(tg.Tensor, "numpy", copied)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("tinygrad_cv") and vars(module).get("from_numpy") is from_numpy:
+            patch.setattr(module, "from_numpy", moved)
