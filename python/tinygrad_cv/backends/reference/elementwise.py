@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinygrad_cv.backends.philox import uniforms
 from tinygrad_cv.backends.reference.arrays import check_floats
 
 if TYPE_CHECKING:
@@ -86,8 +87,10 @@ def activation_backward(name: str, grad: Array, saved: Array, alpha: float = 0.0
         return (grad * _slopes(name, saved, alpha)).astype(grad.dtype)
 
 
-def dropout(x: Array, draws: Array, p: float) -> Array:
+def dropout(x: Array, draws: Array | int, p: float) -> Array:
     """x / (1 - p) where draws >= p, else 0 x."""
+    if isinstance(draws, int):
+        draws = uniforms(draws, x.shape, x.dtype)
     check_floats("dropout", x=x, draws=draws)
     with np.errstate(invalid="ignore"):  # 0 times infinity
         return (x * np.where(draws >= p, 1 / (1 - p), 0)).astype(x.dtype)
