@@ -106,21 +106,22 @@ __device__ void map_backward(const T* __restrict__ grad, const T* __restrict__ s
 
 // y = f(x), f number `which`. x, y dense, no overlap. NaN gives NaN.
 //   2 sizeof(T) bytes an element, which bound all but the double ones.
-//   launch: block 256; grid = min(ceil(count / 256), 32 x SMs).
+//   launch: block 256; grid = min(ceil(count / 256), 32 x SMs). Left alone ptxas aims at 8 blocks a
+//   multiprocessor in double, and spills.
 //   error: that of CUDA's exp, tanh and erfc (1 to 4 ulp), times the factors beside them.
 extern "C" __global__ void __launch_bounds__(256)
     activation_f32(const float* __restrict__ x, float* __restrict__ y, long long count, int which,
                    float alpha) {
     FOR_ACTIVATION(which, map, x, y, count, alpha)
 }
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 2)
     activation_f64(const double* __restrict__ x, double* __restrict__ y, long long count, int which,
                    double alpha) {
     FOR_ACTIVATION(which, map, x, y, count, alpha)
 }
 
 // gx = grad f'(x). relu: exactly 0 where y <= 0, grad where y > 0 or NaN.
-//   3 sizeof(T) bytes an element. launch: as activation. Left alone ptxas spills in double.
+//   3 sizeof(T) bytes an element. launch: as activation.
 extern "C" __global__ void __launch_bounds__(256)
     activation_backward_f32(const float* __restrict__ grad, const float* __restrict__ saved,
                             float* __restrict__ gx, long long count, int which, float alpha) {

@@ -18,7 +18,7 @@ STEMS = [
 ]  # fmt: skip
 # From Turing to Blackwell: every compute capability that CuPy 14 supports and ptxas tells apart.
 ARCHITECTURES = [
-    pytest.param(arch, marks=[] if arch in (75, 120) else pytest.mark.slow)
+    pytest.param(arch, marks=[] if arch == 120 else pytest.mark.slow)
     for arch in (75, 80, 86, 89, 90, 100, 120)
 ]
 
