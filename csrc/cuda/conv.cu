@@ -3,11 +3,14 @@
 //   conv2d_*_t64, _t128                 y  = x * w + bias, relu
 //   conv2d_backward_input_*_t64, _t128  gx, in gather form: every element written once, no atomics
 //   conv2d_backward_weight_*_t64        gw, the sum over images and pixels split over blocks
+// Each also as *_tf32_t128 and *_bf16_t128: float on tensor cores, rounded (mma.cuh); errors there
+// are (2 u + u^2 + 2 n 2^-23) of the terms' magnitudes, n terms, u = 2^-11 (TF32), 2^-8 (BF16).
 // For groups of few channels (depthwise) conv_direct.cu is better. Tiles: gemm_tile.cuh.
 // Compiled for sm_75 to sm_120 and emulated on a CPU; not yet run on a GPU.
 #include "conv_shape.cuh"
 #include "gemm_tile.cuh"
 #include "kernel_common.cuh"
+#include "mma.cuh"
 
 // Which tile of which group a block computes: rows fastest, so that neighbours share patches in L2.
 template <class How>
@@ -119,7 +122,7 @@ __device__ void conv2d(const T* __restrict__ x, const T* __restrict__ w, const T
     const Patches<T> patches(x + channel * s.in_plane(), s);
     const Images<T> put(y + first * s.out_plane(), bias ? bias + first : nullptr, rows, s.images,
                         s.o, s.out_plane(), relu != 0);
-    gemm_block<T, T, How, Product>(weights, patches, put, block.m0, block.n0, 0, length);
+    How::template product<T>(weights, patches, put, block.m0, block.n0, 0, length);
 }
 
 extern "C" __global__ void __launch_bounds__(256)
@@ -136,6 +139,17 @@ extern "C" __global__ void __launch_bounds__(256)
     conv2d_f64_t64(const double* __restrict__ x, const double* __restrict__ weight,
                    const double* __restrict__ bias, double* __restrict__ y, int relu, CONV_PARAMS) {
     conv2d<double, Tile64>(x, weight, bias, y, relu, Conv{CONV_ARGS});
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+    conv2d_tf32_t128(const float* __restrict__ x, const float* __restrict__ weight,
+                     const float* __restrict__ bias, float* __restrict__ y, int relu, CONV_PARAMS) {
+    conv2d<float, TensorTile<Tf32>>(x, weight, bias, y, relu, Conv{CONV_ARGS});
+}
+extern "C" __global__ void __launch_bounds__(256)
+    conv2d_bf16_t128(const float* __restrict__ x, const float* __restrict__ weight,
+                     const float* __restrict__ bias, float* __restrict__ y, int relu, CONV_PARAMS) {
+    conv2d<float, TensorTile<Bf16>>(x, weight, bias, y, relu, Conv{CONV_ARGS});
 }
 
 // ---- the gradient with respect to x ----
@@ -217,7 +231,7 @@ __device__ void conv2d_backward_input(const T* __restrict__ gy, const T* __restr
     const Readers<T> readers(gy + first * s.out_plane(), s);
     T* group = gx + static_cast<long long>(block.group) * rows * s.in_plane();
     const Images<T> put(group, nullptr, rows, s.images, s.c, s.in_plane(), false);
-    gemm_block<T, T, How, Product>(weights, readers, put, block.m0, block.n0, 0, length);
+    How::template product<T>(weights, readers, put, block.m0, block.n0, 0, length);
 }
 
 extern "C" __global__ void __launch_bounds__(256)
@@ -234,6 +248,17 @@ extern "C" __global__ void __launch_bounds__(256)
     conv2d_backward_input_f64_t64(const double* __restrict__ gy, const double* __restrict__ weight,
                                   double* __restrict__ gx, CONV_PARAMS) {
     conv2d_backward_input<double, Tile64>(gy, weight, gx, Conv{CONV_ARGS});
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+    conv2d_backward_input_tf32_t128(const float* __restrict__ gy, const float* __restrict__ weight,
+                                    float* __restrict__ gx, CONV_PARAMS) {
+    conv2d_backward_input<float, TensorTile<Tf32>>(gy, weight, gx, Conv{CONV_ARGS});
+}
+extern "C" __global__ void __launch_bounds__(256)
+    conv2d_backward_input_bf16_t128(const float* __restrict__ gy, const float* __restrict__ weight,
+                                    float* __restrict__ gx, CONV_PARAMS) {
+    conv2d_backward_input<float, TensorTile<Bf16>>(gy, weight, gx, Conv{CONV_ARGS});
 }
 
 // ---- the gradient with respect to w ----
@@ -329,7 +354,7 @@ __device__ void conv2d_backward_weight(const T* __restrict__ x, const T* __restr
     const Kernels<T> put{gw + part + first * length, rows, length};
     int k0, k1;
     split_range(s.images * s.out_plane(), splits, block.split, How::kK, k0, k1);
-    gemm_block<T, T, How, Product>(channels, taps, put, block.m0, block.n0, k0, k1);
+    How::template product<T>(channels, taps, put, block.m0, block.n0, k0, k1);
 }
 
 extern "C" __global__ void __launch_bounds__(256)
@@ -341,4 +366,14 @@ extern "C" __global__ void __launch_bounds__(256)
     conv2d_backward_weight_f64_t64(const double* __restrict__ x, const double* __restrict__ gy,
                                    double* __restrict__ gw, int splits, CONV_PARAMS) {
     conv2d_backward_weight<double, Tile64>(x, gy, gw, splits, Conv{CONV_ARGS});
+}
+extern "C" __global__ void __launch_bounds__(256)
+    conv2d_backward_weight_tf32_t128(const float* __restrict__ x, const float* __restrict__ gy,
+                                     float* __restrict__ gw, int splits, CONV_PARAMS) {
+    conv2d_backward_weight<float, TensorTile<Tf32>>(x, gy, gw, splits, Conv{CONV_ARGS});
+}
+extern "C" __global__ void __launch_bounds__(256)
+    conv2d_backward_weight_bf16_t128(const float* __restrict__ x, const float* __restrict__ gy,
+                                     float* __restrict__ gw, int splits, CONV_PARAMS) {
+    conv2d_backward_weight<float, TensorTile<Bf16>>(x, gy, gw, splits, Conv{CONV_ARGS});
 }

@@ -3,21 +3,9 @@
 // product would lose.
 //   distance_l1_*, distance_sqeuclidean_*      f32, f64: in their own dtype; u8: exact, in int64
 // Compiled for sm_75 to sm_120 and emulated on a CPU; not yet run on a GPU.
+#include "distance_steps.cuh"
 #include "gemm_tile.cuh"
 #include "kernel_common.cuh"
-
-template <class T, class From>
-struct Vectors {  // rows of `depth` elements, dense
-    using Line = const From*;
-    static constexpr bool along_k = true;
-    const From* p;
-    int rows, depth;
-
-    __device__ Line line(int row) const {
-        return row < rows ? p + static_cast<long long>(row) * depth : nullptr;
-    }
-    __device__ T at(Line line, int k) const { return line ? T(line[k]) : T(0); }
-};
 
 template <class Acc>
 struct Distances {
@@ -26,22 +14,6 @@ struct Distances {
 
     __device__ void store(int i, int j, Acc v) const {
         if (i < n && j < m) d[static_cast<long long>(i) * m + j] = v;
-    }
-};
-
-struct Manhattan {
-    template <class Acc, class T>
-    __device__ static Acc add(Acc acc, T x, T y) {
-        const T difference = x - y;
-        return acc + (difference < T(0) ? -difference : difference);
-    }
-};
-
-struct Squared {
-    template <class Acc, class T>
-    __device__ static Acc add(Acc acc, T x, T y) {
-        const T difference = x - y;
-        return acc + difference * difference;
     }
 };
 

@@ -16,11 +16,29 @@
 // After Volkov & Demmel 2008, "Benchmarking GPUs to tune dense linear algebra".
 constexpr int kThreads = 256;
 
+struct Product {
+    template <class T>
+    __device__ static T add(T acc, T x, T y) {
+        return multiply_add(x, y, acc);
+    }
+};
+
+template <class T, class Acc, class How, class Step, class LoadA, class LoadB, class Put>
+__device__ void gemm_block(const LoadA& a, const LoadB& b, const Put& put, int m0, int n0, int k0,
+                           int k1);
+
 template <int BM, int BN, int BK, int TM, int TN>
 struct Tile {
     static constexpr int kM = BM, kN = BN, kK = BK, kTm = TM, kTn = TN;
     static_assert((BM / TM) * (BN / TN) == kThreads, "a thread for every TM x TN of the tile");
     static_assert(BM * BK % kThreads == 0 && BN * BK % kThreads == 0, "every thread reads alike");
+
+    // put(a b) for the block's tile at (m0, n0), sums over [k0, k1).
+    template <class T, class LoadA, class LoadB, class Put>
+    __device__ static void product(const LoadA& a, const LoadB& b, const Put& put, int m0, int n0,
+                                   int k0, int k1) {
+        gemm_block<T, T, Tile, Product>(a, b, put, m0, n0, k0, k1);
+    }
 };
 using Tile64 = Tile<64, 64, 16, 4, 4>;    // 2 x 4 reads for 16 FMA; small products fill more SMs
 using Tile128 = Tile<128, 128, 8, 8, 8>;  // 2 x 8 reads for 64 FMA; 64 accumulators a thread
@@ -99,16 +117,4 @@ __device__ void gemm_block(const LoadA& a, const LoadB& b, const Put& put, int m
     UNROLL for (int i = 0; i < TM; ++i) {
         UNROLL for (int j = 0; j < TN; ++j) put.store(m0 + row + i, n0 + column + j, acc[i][j]);
     }
-}
-
-struct Product {
-    __device__ static float add(float acc, float x, float y) { return __fmaf_rn(x, y, acc); }
-    __device__ static double add(double acc, double x, double y) { return __fma_rn(x, y, acc); }
-};
-
-// Part `split` of `splits` of [0, k): multiples of `step`, so that only the last part has a ragged end.
-__device__ inline void split_range(int k, int splits, int split, int step, int& k0, int& k1) {
-    const int steps = (k + step - 1) / step, each = (steps + splits - 1) / splits;
-    k0 = min(split * each * step, k);
-    k1 = min(k0 + each * step, k);
 }

@@ -31,6 +31,17 @@ __device__ T relu_of(T v) {
     return v < T(0) ? T(0) : v;
 }
 
+// x y + z, rounded once.
+__device__ inline float multiply_add(float x, float y, float z) { return __fmaf_rn(x, y, z); }
+__device__ inline double multiply_add(double x, double y, double z) { return __fma_rn(x, y, z); }
+
+// Part `split` of `splits` of [0, k): multiples of `step`, so that only the last part has a ragged end.
+__device__ inline void split_range(int k, int splits, int split, int step, int& k0, int& k1) {
+    const int steps = (k + step - 1) / step, each = (steps + splits - 1) / splits;
+    k0 = min(split * each * step, k);
+    k1 = min(k0 + each * step, k);
+}
+
 // n / d and n % d for 0 <= n < 2^31, 1 <= d < 2^31, by a multiplication: a division of the hardware
 // costs ten times as much, and index arithmetic is full of them.
 // Granlund & Montgomery 1994, "Division by invariant integers using multiplication", figure 4.1.

@@ -1,9 +1,11 @@
 // Matrix products: registers over shared memory, for operands of any strides.
 //   matmul_*_t64, _t128   y = a b, + bias, relu; batches; split sums        (gemm_tile.cuh)
+//   matmul_tf32_*, matmul_bf16_*   the same for float on tensor cores, rounded   (mma.cuh)
 //   sum_splits_*          the second step of a split sum
 // Compiled for sm_75 to sm_120 and emulated on a CPU; not yet run on a GPU.
 #include "gemm_tile.cuh"
 #include "kernel_common.cuh"
+#include "mma.cuh"
 
 template <class T>
 struct Operand {  // rows of any strides: element (row, k) at p[row * row_step + k * k_step]
@@ -46,7 +48,8 @@ struct Rows {  // y (m, n) dense, + bias (n), relu
 //   NaN goes through. 2 m n k flops; reads each operand once a tile of the other.
 //   launch: block 256; grid = batch * splits * tiles of m * tiles of n, m fastest, so that
 //   neighbouring blocks share the columns of b in L2.
-//   error: |y - ref| <= (k + 2) 2^-24 |a| |b| (float), 2^-53 (double).
+//   error: |y - ref| <= (k + 2) 2^-24 |a| |b| (float), 2^-53 (double); on tensor cores
+//   (2 u + u^2 + 2 k 2^-23) |a| |b| with u = 2^-11 (TF32), 2^-8 (BF16).
 template <class T, class How>
 __device__ void matmul(const T* __restrict__ a, const T* __restrict__ b, const T* __restrict__ bias,
                        T* __restrict__ y, MATMUL_PARAMS) {
@@ -65,7 +68,7 @@ __device__ void matmul(const T* __restrict__ a, const T* __restrict__ b, const T
     const Operand<T> columns{b + outer * b_outer + within * b_inner, b_column, b_k, n, b_along_k};
     T* out = y + (static_cast<long long>(split) * batch + item) * m * n;
     const Rows<T> put{out, bias, m, n, relu != 0};
-    gemm_block<T, T, How, Product>(rows, columns, put, m0, n0, k0, k1);
+    How::template product<T>(rows, columns, put, m0, n0, k0, k1);
 }
 
 extern "C" __global__ void __launch_bounds__(256)
@@ -82,6 +85,17 @@ extern "C" __global__ void __launch_bounds__(256)
     matmul_f64_t64(const double* __restrict__ a, const double* __restrict__ b,
                    const double* __restrict__ bias, double* __restrict__ y, MATMUL_PARAMS) {
     matmul<double, Tile64>(a, b, bias, y, MATMUL_ARGS);
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+    matmul_tf32_t128(const float* __restrict__ a, const float* __restrict__ b,
+                     const float* __restrict__ bias, float* __restrict__ y, MATMUL_PARAMS) {
+    matmul<float, TensorTile<Tf32>>(a, b, bias, y, MATMUL_ARGS);
+}
+extern "C" __global__ void __launch_bounds__(256)
+    matmul_bf16_t128(const float* __restrict__ a, const float* __restrict__ b,
+                     const float* __restrict__ bias, float* __restrict__ y, MATMUL_PARAMS) {
+    matmul<float, TensorTile<Bf16>>(a, b, bias, y, MATMUL_ARGS);
 }
 
 // y[i] = parts[0, i] + ... + parts[splits - 1, i], in this order, + bias[i % n], relu.

@@ -67,6 +67,7 @@ _LAZY = {
     "viz": "tinygrad_cv.viz",
 }
 _LAZY_NAMES = {
+    "autocast": "tinygrad_cv.cuda",
     "checkpoint": "tinygrad_cv.autograd",
     "get_num_threads": "tinygrad_cv.config",
     "hessian": "tinygrad_cv.autograd",

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import ContextDecorator
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv.backends.cuda import devices
+from tinygrad_cv.backends.cuda.precision import KINDS, float32_precision
 from tinygrad_cv.engine.device import device as Device
+
+if TYPE_CHECKING:
+    from contextvars import Token
 
 __all__ = [
     "Stream",
+    "autocast",
     "current_device",
     "device_count",
     "empty_cache",
+    "get_float32_matmul_precision",
     "is_available",
     "memory_allocated",
     "memory_reserved",
+    "set_float32_matmul_precision",
     "synchronize",
 ]
 
@@ -109,3 +117,95 @@ def Stream(*, non_blocking: bool = True) -> Any:
         No GPU that can be used.
     """
     return _cupy(None)[0].cuda.Stream(non_blocking=non_blocking)
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Choose how a GPU multiplies float32 in products and convolutions, forward and backward.
+
+    The choice holds for the calling thread. Sums, and all that lies in memory, stay float32; GPUs
+    before Ampere (sm_80) go on with "highest".
+
+    Parameters
+    ----------
+    precision : {"highest", "high", "medium"}
+        "highest" (the default) is float32 arithmetic; "high" rounds factors to TF32 (10 bits of
+        fraction), "medium" to BF16 (7 bits), for tensor cores.
+
+    Raises
+    ------
+    ValueError
+        Another precision.
+
+    Examples
+    --------
+    >>> set_float32_matmul_precision("high")
+    >>> get_float32_matmul_precision()
+    'high'
+    >>> set_float32_matmul_precision("highest")
+    """
+    if precision not in KINDS:
+        raise ValueError(
+            f"set_float32_matmul_precision: precision must be one of {', '.join(KINDS)}, "
+            f"got {precision!r}"
+        )
+    float32_precision.set(precision)
+
+
+def get_float32_matmul_precision() -> str:
+    """What `set_float32_matmul_precision` chose.
+
+    Examples
+    --------
+    >>> get_float32_matmul_precision()
+    'highest'
+    """
+    return float32_precision.get()
+
+
+class autocast(ContextDecorator):
+    """Within the block, or the decorated function, a GPU multiplies float32 as `dtype`.
+
+    Products and convolutions round their factors on tensor cores, as with
+    ``set_float32_matmul_precision("medium")``; all that lies in memory, and every other operation,
+    stays float32. A backward pass rounds where it runs: inside of the block, or not.
+
+    Parameters
+    ----------
+    device_type : {"cuda"}
+    dtype : {"bfloat16"}
+        It has float32's range, so gradients need no scaling. float16, which would, is not offered.
+    enabled : bool
+        False: the block computes in full precision, also inside of another.
+
+    Raises
+    ------
+    RuntimeError
+        device_type "cpu": there is nothing to be gained, and so nothing is rounded silently.
+    ValueError
+        Another device or dtype.
+
+    Examples
+    --------
+    >>> with autocast("cuda"):
+    ...     get_float32_matmul_precision()
+    'medium'
+    """
+
+    def __init__(
+        self, device_type: str = "cuda", dtype: str = "bfloat16", enabled: bool = True
+    ) -> None:
+        place = Device(device_type)
+        if place.type == "cpu":
+            raise RuntimeError(
+                "autocast: the CPU computes float32 in float32; device_type must be 'cuda'"
+            )
+        if str(dtype) != "bfloat16":
+            raise ValueError(f"autocast: dtype must be 'bfloat16', got {dtype!r}")
+        self._precision = "medium" if enabled else "highest"
+        self._tokens: list[Token[str]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(float32_precision.set(self._precision))
+
+    def __exit__(self, *error: object) -> None:
+        float32_precision.reset(self._tokens.pop())

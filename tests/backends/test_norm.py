@@ -192,3 +192,26 @@ def test_what_does_not_fit_is_refused():
         cpp.batch_norm_backward(x[:1], x, None, None, w, w)
     with pytest.raises(TypeError, match="bias must be a float32 array"):
         cpp.batch_norm(x, None, np.zeros(3), EPS)
+
+
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (3, 40), (70, 130), (0, 4)])
+def test_rows_are_normalised(shape, dtype, affine):
+    x, grad = drawn(shape, dtype) * 2 + 3, drawn(shape, dtype, 1)
+    w, b = (drawn(shape[1], dtype, 2), drawn(shape[1], dtype, 3)) if affine else (None, None)
+    got = cpp.layer_norm(x, w, b, 0.1)
+    close(got, reference.layer_norm(*wide(x, w, b), 0.1), dtype)
+    args = grad, x, w, *got[1:]
+    close(cpp.layer_norm_backward(*args), reference.layer_norm_backward(*wide(*args)), dtype)
+
+
+def test_the_references_layer_norm_is_batch_norm_across():
+    x, grad = drawn((4, 6), np.float64), drawn((4, 6), np.float64, 1)
+    y, mean, root = reference.layer_norm(x, None, None, EPS)
+    across, average, _, r = reference.batch_norm(np.ascontiguousarray(x.T), None, None, EPS)
+    close((y, mean, root), (across.T, average, r), np.float64)
+    gx, gw, gb = reference.layer_norm_backward(grad, x, None, mean, root)
+    want = reference.batch_norm_backward(grad.T, x.T, None, None, mean, root)[0]
+    close((gx,), (want.T,), np.float64)
+    close((gw, gb), ((grad * y).sum(axis=0), grad.sum(axis=0)), np.float64)

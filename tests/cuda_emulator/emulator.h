@@ -43,7 +43,7 @@ namespace emulator {
 constexpr int kMostThreads = 1024, kMostShared = 48 << 10;
 constexpr size_t kStack = 256 << 10, kArena = size_t{1} << 30, kGap = 64;
 
-enum class State { fresh, ready, waiting, done };
+enum class State { fresh, ready, waiting, done, at_warp };
 
 struct Thread {
     dim3 index;
@@ -66,6 +66,7 @@ struct Shared {
 struct Machine {
     dim3 grid, block, block_index;
     int threads, alive, waiting, ready_count, shared_count, current_fiber, schedule, barriers;
+    int warp_waiting[kMostThreads / 32], warp_turns[kMostThreads / 32];
     int ready[kMostThreads];
     Thread thread[kMostThreads];
     Fiber fiber[kMostThreads];
@@ -77,7 +78,8 @@ struct Machine {
     char error[512];
     void (*body)(void*);
     void* body_argument;
-    char barrier_sync[2], launch_sync, end_sync;  // what the thread sanitizer orders memory by
+    // What the thread sanitizer orders memory by.
+    char barrier_sync[2], warp_sync[kMostThreads / 32][2], launch_sync, end_sync;
 };
 
 static Machine* machine;  // static: one for every compiled source
@@ -97,12 +99,13 @@ constexpr int kSavedRegisters = 6;
 
 EMULATOR_OWN inline void fail(const char* what, const char* site) {
     if (machine->error[0]) return;
-    int counts[4] = {};
+    int counts[5] = {};
     for (int i = 0; i < machine->threads; ++i) counts[static_cast<int>(machine->thread[i].state)]++;
     snprintf(machine->error, sizeof machine->error,
-             "%s at %s, block %u; threads: %d not started, %d ready, %d at a barrier, %d returned",
+             "%s at %s, block %u; threads: %d not started, %d ready, %d at a barrier, %d returned, "
+             "%d at a warp's operation",
              what, site ? site : "?", machine->block_index.x, counts[0], counts[1], counts[2],
-             counts[3]);
+             counts[3], counts[4]);
 }
 
 EMULATOR_OWN inline void switch_to_scheduler() {
@@ -208,6 +211,30 @@ EMULATOR_OWN inline void barrier(const char* site) {
 #endif
 }
 
+// Until all 32 lanes of the calling thread's warp are here.
+EMULATOR_OWN inline void warp_barrier(const char* site) {
+    Thread* thread = self;
+    const int warp = thread->number / 32;
+#if defined(__SANITIZE_THREAD__)
+    const int turn = machine->warp_turns[warp] & 1;
+    __tsan_release(&machine->warp_sync[warp][turn]);
+#endif
+    thread->state = State::at_warp;
+    thread->site = site;
+    if (++machine->warp_waiting[warp] == 32) {
+        machine->warp_waiting[warp] = 0;
+        machine->warp_turns[warp]++;
+        for (int i = 32 * warp; i < 32 * warp + 32; ++i) {
+            if (machine->thread[i].site != site) fail("lanes are at different operations", site);
+            machine->ready[machine->ready_count++] = i;
+        }
+    }
+    switch_to_scheduler();
+#if defined(__SANITIZE_THREAD__)
+    __tsan_acquire(&machine->warp_sync[warp][turn]);
+#endif
+}
+
 // The block's shared variable of that key: the same memory for all of its threads.
 EMULATOR_OWN inline void* shared_variable(const void* key, size_t size) {
     for (int i = 0; i < machine->shared_count; ++i) {
@@ -234,6 +261,8 @@ EMULATOR_OWN inline void release_barrier() {
     for (int k = 0; k < machine->threads; ++k) {
         const int i = machine->schedule == 0 ? machine->threads - 1 - k : k;
         Thread& thread = machine->thread[i];
+        if (thread.state == State::at_warp)
+            fail("an operation that lanes do not reach", thread.site);
         if (thread.state != State::waiting) continue;
         if (site && thread.site != site) fail("threads wait at different barriers", site);
         site = thread.site;
@@ -249,6 +278,7 @@ EMULATOR_OWN inline void run_block() {
     machine->alive = machine->threads;
     machine->waiting = machine->ready_count = machine->shared_count = 0;
     machine->shared_used = 0;
+    for (int& lanes : machine->warp_waiting) lanes = 0;
     for (int i = 0; i < machine->threads; ++i) {
         const unsigned number = static_cast<unsigned>(i), x = machine->block.x,
                        y = machine->block.y;
@@ -376,6 +406,54 @@ const char* signature(void (*)(A...)) {
     return codes;
 }
 
+// What a lane brings to a product of its warp, by turns: a lane that is early must not overwrite what
+// others still read.
+struct Fragments {
+    uint32_t a[4], b[2];
+};
+static Fragments fragments[2][kMostThreads];
+
+inline float float_of(uint32_t bits) {
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+inline uint32_t bits_of(float f) {
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    return bits;
+}
+
+// The number at k of a row's four lanes: 32 bits each, registers of 4 (K = 8), or two halves of a
+// register, of 8 (K = 16). `registers` of the lane: one for each of these groups.
+template <int K>
+EMULATOR_OWN inline float element(const uint32_t* registers, int step, int k) {
+    const uint32_t bits = registers[step * (k / (K / 2))];
+    return float_of(K == 8 ? bits : (k % 2 ? bits >> 16 : bits & 0xffff) << 16);
+}
+
+// d += a b of a warp, as the PTX ISA lays out m16n8k8 (tf32) and m16n8k16 (bf16).
+template <int K>
+EMULATOR_OWN inline void multiply_fragments(float* d, const uint32_t* a, const uint32_t* b,
+                                            const char* site) {
+    const int number = self->number, first = number / 32 * 32, lane = number % 32;
+    Fragments* turn = fragments[machine->warp_turns[number / 32] & 1];
+    memcpy(turn[number].a, a, sizeof turn[number].a);
+    memcpy(turn[number].b, b, sizeof turn[number].b);
+    warp_barrier(site);
+    for (int i = 0; i < 4; ++i) {
+        const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+        float sum = 0;
+        for (int k = 0; k < K; ++k) {
+            const int t = k / (K / 8) % 4;  // which of the four lanes
+            const Fragments& of_a = turn[first + row % 8 * 4 + t];
+            const Fragments& of_b = turn[first + column * 4 + t];
+            sum += element<K>(of_a.a + row / 8, 2, k) * element<K>(of_b.b, 1, k);
+        }
+        d[i] += sum;
+    }
+}
+
 }  // namespace emulator
 
 #define EMULATOR_TEXT2(x) #x
@@ -389,16 +467,45 @@ const char* signature(void (*)(A...)) {
 #define __launch_bounds__(...)
 #define __syncthreads() emulator::barrier("line " EMULATOR_TEXT(__LINE__))
 
+using std::erfc;
 using std::exp;
 using std::log;
 using std::max;
 using std::min;
 using std::sqrt;
+using std::tanh;
 
 inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 inline double __fma_rn(double a, double b, double c) { return std::fma(a, b, c); }
 inline unsigned __umulhi(unsigned a, unsigned b) {
     return static_cast<unsigned>((static_cast<uint64_t>(a) * b) >> 32);
+}
+#define mma_tf32(d, a, b) emulator::multiply_fragments<8>(d, a, b, "line " EMULATOR_TEXT(__LINE__))
+#define mma_bf16(d, a, b) emulator::multiply_fragments<16>(d, a, b, "line " EMULATOR_TEXT(__LINE__))
+
+// cvt.rna.tf32.f32: to nearest, ties away; and cvt.rn.bf16x2.f32: to nearest, ties to even.
+inline unsigned tf32_of(float f) {
+    const unsigned bits = emulator::bits_of(f);
+    return std::isfinite(f) ? (bits + 0x1000u) & ~0x1fffu : bits;
+}
+inline unsigned bf16_of(float f) {
+    const unsigned bits = emulator::bits_of(f);
+    return f != f ? 0x7fff : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+inline unsigned bf16_pair_of(float low, float high) { return bf16_of(low) | bf16_of(high) << 16; }
+
+// Of each byte: |a - b|; and c plus the four products.
+inline unsigned __vabsdiffu4(unsigned a, unsigned b) {
+    unsigned result = 0;
+    for (int shift = 0; shift < 32; shift += 8) {
+        const int x = static_cast<int>(a >> shift & 255), y = static_cast<int>(b >> shift & 255);
+        result |= static_cast<unsigned>(std::abs(x - y)) << shift;
+    }
+    return result;
+}
+inline unsigned __dp4a(unsigned a, unsigned b, unsigned c) {
+    for (int shift = 0; shift < 32; shift += 8) c += (a >> shift & 255) * (b >> shift & 255);
+    return c;
 }
 inline float __int_as_float(int i) {
     float f;

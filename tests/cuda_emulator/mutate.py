@@ -1,6 +1,6 @@
 """Are the kernels' tests any good? Breaks one barrier, guard or index at a time and runs them.
 
-    python tests/cuda_emulator/mutate.py [conv|conv_direct|distance|matmul|pool …] [--list]
+    python tests/cuda_emulator/mutate.py [conv|loss|matmul|…] [--list]
 
 Each mutant changes one place of a source; the tests of its family must fail, plainly or, for a read
 that leads to no result, under AddressSanitizer. A mutant that survives is a hole in the tests, or a
@@ -23,18 +23,29 @@ TESTS = {
     "conv": ["test_conv.py"],
     "conv_direct": ["test_conv.py"],
     "distance": ["test_distance.py"],
+    "elementwise": ["test_elementwise.py"],
+    "loss": ["test_loss.py"],
     "matmul": ["test_matmul.py"],
+    "nearest": ["test_nearest.py"],
+    "norm": ["test_norm.py"],
+    "optim": ["test_optim.py"],
     "pool": ["test_pool.py"],
+    "tensor_cores": ["test_tensor_cores.py"],
 }
+# Headers, by the family that tries them.
 SHARED_BY = {
+    "block_sum": "norm",
+    "distance_steps": "nearest",
     "gemm_tile": "matmul",
     "kernel_common": "pool",
-}  # headers, by the family that tries them
+    "mma": "tensor_cores",
+    "philox": "elementwise",
+}
 
 # What is weakened: (what it is, pattern, replacement).
 MUTATIONS = [
     ("a barrier deleted", r"__syncthreads\(\);", ";"),
-    ("a bound one too high", r"(?<=[\w\)\]]) < (?=(?:s\.|rows|m\b|n\b|k1|size|images|length|count|depth))",
+    ("a bound one too high", r"(?<=[\w\)\]]) < (?=(?:s\.|rows|m\b|n\b|k\b|k1|size|images|length|count|depth))",
      " <= "),
     ("a bound one too low", r"(?<=[\w\)\]]) >= (?=(?:s\.|images|m\b|n\b))", " > "),
     ("a lower guard gone", r"\b(?:i|j|row|column) >= 0 && ", ""),
@@ -58,10 +69,40 @@ MUTATIONS = [
     ("the other accumulator", r"acc\[i\]\[j\] = ", "acc[i][0] = "),
     ("the next tile not fetched", r"fetch\(a, tid, k0 \+ BK, k1\)", "fetch(a, tid, k0, k1)"),
     ("a sum that drops a part", r"int s = 1; s < splits", "int s = 2; s < splits"),
+    ("the largest not taken away", r" - largest", ""),
+    ("an ignored label counts", r"mine == ignore \? T\(0\) : ", ""),
+    ("an ignored label counts", r"const bool used = [^;]*;", "const bool used = true;"),
+    ("weights forgotten", r"weight \? weight\[[^\]]*\] : ", ""),
+    ("another row's gradient", r"each \? row : 0", "0"),
+    ("a direction turned", r"maximize \? -grad : grad", "grad"),
+    ("decay forgotten", r"decay != T\(0\) \? d \+ decay \* w : d", "d"),
+    ("a factor forgotten", r"\b(?:momentum|keep|beta2|rest1|rest2|step|shrink|lr) \* ", ""),
+    ("a factor forgotten", r" \* (?:shrink|share|scale)\b", ""),
+    ("nesterov forgotten", r"nesterov \? [^:]* : ", ""),
+    ("eps forgotten", r" \+ eps\b", ""),
+    ("a part counts fully", r" \* \(added / now\)", ""),
+    ("parts' distance forgotten", r" \+\s*apart \* apart \* \([^)]*\)", ""),
+    ("relu forgotten", r"if \(relu\) g = [^;]*;", ""),
+    ("a mean not taken away", r" - (?:mean|average|sum|sums)\b(?:\[k\])?(?! \*)", ""),
+    ("another column", r"tid % columns", "0"),
+    ("ties go to the last", r"d < (?=worst|distance\[)", "d <= "),
+    ("NaN is near", r"d != d \? -NEG_INF : d", "d"),
+    ("a part's end ignored", r"min\(How::kN, last - n0\)", "How::kN"),
+    ("a list left open", r"if \(keeps\) list\.close\(\);", ""),
+    ("a kink on the other side", r"(?<=x) > (?=T\(0\) \? (?:x|grad))", " >= "),
+    ("a kink on the other side", r"(?<=y) <= (?=T\(0\))", " < "),
+    ("a draw on the other side", r"draw >= p", "draw > p"),
+    ("a round less", r"round < 10", "round < 9"),
+    ("the other half", r" \+ [48] \* half", ""),
+    ("the other half", r"tile\[first \+ 1\]", "tile[first]"),
+    ("the other half", r" \+ 8 \* \(r [%/] 2\)", ""),
+    ("another word", r"word\[j\]", "word[0]"),
+    ("the smaller taken", r"top\[i\] < square", "top[i] > square"),
 ]  # fmt: skip
 # Lines whose mutant changes no result, with the reason.
 EQUAL = {
     "if (k0 + BK < k1) {": "the tile behind the last one is fetched as zeros, and not used",
+    "if (k0 + kK < k1) {": "the same",
 }
 
 

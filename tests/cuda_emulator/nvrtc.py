@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-import sysconfig
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,14 +22,16 @@ class Use(NamedTuple):
 
 def compiler() -> ctypes.CDLL | None:
     """libnvrtc, from the wheel or the system; None where there is none."""
-    wheel = Path(sysconfig.get_path("purelib")) / "nvidia"
-    for name in [*map(str, sorted(wheel.glob("*/lib/libnvrtc.so.*"))), "libnvrtc.so"]:
+    wheels = find_spec("nvidia")  # a folder that several wheels share
+    folders = wheels.submodule_search_locations or [] if wheels else []
+    found = [file for folder in folders for file in Path(folder).glob("*/lib/libnvrtc.so.*")]
+    for name in [*map(str, sorted(found)), "libnvrtc.so"]:
         try:
-            found = ctypes.CDLL(name)
+            library = ctypes.CDLL(name)
         except OSError:
             continue
-        if hasattr(found, "nvrtcCompileProgram"):
-            return found
+        if hasattr(library, "nvrtcCompileProgram"):
+            return library
     return None
 
 

@@ -58,6 +58,30 @@ def test_threads_at_different_barriers_are_named():
         reverse(barrier=split)
 
 
+@pytest.mark.parametrize("guard", ["if (threadIdx.x != 5)", "if (threadIdx.x < 32)"])
+def test_a_warp_multiplies_together_or_says_who_stays_away(guard):
+    source = (
+        COMMON
+        + f"""extern "C" __global__ void __launch_bounds__(64) product(float* y) {{
+    float d[4] = {{}};
+    const unsigned a[4] = {{tf32_of(1), tf32_of(1), tf32_of(1), tf32_of(1)}}, b[2] = {{a[0], a[0]}};
+    {guard} mma_tf32(d, a, b);
+    __syncthreads();
+    y[threadIdx.x] = d[3]; }}"""
+    )
+    y = np.full(64, np.nan, np.float32)
+    kernel = emulator.build(source)["product"]
+    if "!=" in guard:
+        with pytest.raises(
+            emulator.EmulatorError, match="operation that lanes do not reach at line"
+        ):
+            kernel((1,), (64,), (np.uint64(y.ctypes.data),))
+        return
+    for schedule in emulator.SCHEDULES:
+        kernel((1,), (64,), (np.uint64(y.ctypes.data),), schedule)
+        np.testing.assert_array_equal(y, [8] * 32 + [0] * 32)
+
+
 def test_the_machine_is_whole_after_an_error():
     with pytest.raises(emulator.EmulatorError):
         reverse(guard="if (i >= n) return;")

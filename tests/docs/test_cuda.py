@@ -44,11 +44,13 @@ def test_lines_say_what_the_source_says(row):
     source = sources.kernels(file.removesuffix(".cu"))[kernel]
     assert source.block == 256
     body = re.search(rf"\b{kernel}\([^)]*\) {{([^}}]*)}}", sources.source(file.removesuffix(".cu")))
-    named = re.search(r"Tile\d+", body[1])
+    named = re.search(r"\w*Tile\w*", body[1])
     uses = named[0] if named else "Tile64" if file == "distance.cu" else "none"
     tiles = {
         "Tile64": "64 x 64 x 16, 4 x 4 a thread",
+        "TileF64": "64 x 64 x 8, 4 x 4 a thread",
         "Tile128": "128 x 128 x 8, 8 x 8 a thread",
+        "TensorTile": "128 x 128 x 16, 64 x 32 a warp",
         "none": "none",
     }
     assert tile == tiles[uses]
@@ -62,3 +64,6 @@ def test_the_tiles_are_those_of_the_source():
     assert "Tile64 = Tile<64, 64, 16, 4, 4>" in text
     assert "Tile128 = Tile<128, 128, 8, 8, 8>" in text
     assert "gemm_block<T, Acc, Tile64, Step>" in sources.source("distance")
+    assert "TileF64 = Tile<64, 64, 8, 4, 4>" in sources.source("nearest")
+    assert "kM = 128, kN = 128, kK = 16" in text
+    assert "kWarpM = 64, kWarpN = 32" in text

@@ -162,8 +162,11 @@ class Backend(Protocol):
     def add_relu(self, a: Array, b: Array) -> Array:
         """max(a + b, 0) for arrays of one shape and dtype. NaN stays."""
 
-    def dropout(self, x: Array, draws: Array, p: float) -> Array:
-        """y = x / (1 - p) where draws >= p, else 0 x; draws in [0, 1), of x's shape and dtype."""
+    def dropout(self, x: Array, draws: Array | int, p: float) -> Array:
+        """y = x / (1 - p) where draws >= p, else 0 x; draws in [0, 1), of x's shape and dtype.
+
+        draws may be a key below 2^63 instead, and stands for `philox.uniforms` of it.
+        """
 
     def channel_sum(self, x: Array) -> Array:
         """x (N, C, …) summed over all but the channels: (C,)."""
@@ -191,6 +194,19 @@ class Backend(Protocol):
         relu: bool = False,
     ) -> tuple[Array, Array, Array]:
         """Gradients of x, weight and bias, given that of y and what `batch_norm` returned."""
+
+    def layer_norm(
+        self, x: Array, weight: Array | None, bias: Array | None, eps: float
+    ) -> tuple[Array, Array, Array]:
+        """y = (x - mean) root weight + bias for each row of x (R, L), weight and bias (L,).
+
+        Returns y, mean and root = 1 / sqrt(variance + eps), the last two of shape (R,).
+        """
+
+    def layer_norm_backward(
+        self, grad: Array, x: Array, weight: Array | None, mean: Array, root: Array
+    ) -> tuple[Array, Array, Array]:
+        """Gradients of x, weight and bias, given that of y and what `layer_norm` returned."""
 
     def channel_affine(self, x: Array, scale: Array, shift: Array, relu: bool = False) -> Array:
         """y = x scale + shift with scale and shift (C,), then relu: x (N, C, …)."""

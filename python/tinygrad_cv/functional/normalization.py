@@ -16,6 +16,7 @@ from tinygrad_cv.functional.padding import pad
 from tinygrad_cv.gates import norm as gates
 from tinygrad_cv.gates.batch_norm import BatchNorm
 from tinygrad_cv.gates.channel import ChannelAffine
+from tinygrad_cv.gates.layer_norm import LayerNorm
 
 
 def batch_norm(
@@ -203,6 +204,9 @@ def layer_norm(
     Ba et al. 2016, "Layer normalization".
     """
     axes = _last_axes("layer_norm", input, normalized_shape, weight, bias)
+    if input.numel() and _has_kernel(input, weight, bias):
+        out: Tensor = LayerNorm(input.shape[axes[0] :], eps)(input, weight, bias)
+        return out
     return _normalised(input, axes, eps, _grown(weight, input), _grown(bias, input))
 
 

@@ -54,8 +54,10 @@ def dropout(
     dtype = input.array.dtype
     if p < 1.0 and dtype.char in "fd":
         source = (generator or default_generator).numpy
-        draws = np.asarray(source.random(input.shape, dtype=dtype), like=input.array)
-        gate = Dropout(draws, p)
+        if isinstance(input.array, np.ndarray):
+            gate = Dropout(source.random(input.shape, dtype=dtype), p)
+        else:  # a key, with which the GPU draws by itself
+            gate = Dropout(int(source.integers(2**63)), p)
         return update("dropout", input, gate) if inplace else gate(input)
     mask = _mask(input, p, generator)
     return update("dropout", input, mul, mask) if inplace else mul(input, mask)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinygrad_cv.backends import backend_for
 from tinygrad_cv.engine.gate import Gate
 from tinygrad_cv.gates.activation import ReluGrad
 from tinygrad_cv.gates.chain import array_of
 from tinygrad_cv.gates.channel import ChannelSum, per_channel
+from tinygrad_cv.gates.kernels import is_array
 from tinygrad_cv.gates.norm import Standardize, StandardizeGrad
 
 
@@ -36,7 +35,7 @@ class BatchNorm(Gate):
     def backward(self, grad):
         x, w, b = self.saved
         mean, _, root = self.stats
-        if grad.__class__ is np.ndarray:
+        if is_array(grad):
             return backend_for(x).batch_norm_backward(grad, x, w, b, mean, root, self.relu)
         return self.recorded_backward(grad, x, w)
 

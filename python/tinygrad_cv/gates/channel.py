@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinygrad_cv.backends import backend_for
 from tinygrad_cv.engine.gate import Gate, UnaryGate
 from tinygrad_cv.gates.activation import ReluGrad
 from tinygrad_cv.gates.broadcast import Expand
 from tinygrad_cv.gates.chain import array_of
+from tinygrad_cv.gates.kernels import is_array
 from tinygrad_cv.gates.shape import Reshape
 
 
@@ -63,7 +62,7 @@ class ChannelAffine(Gate):
 def relu_gradient(grad, y, summed):
     """The gradient that relu lets through, y its output; and that of the bias, if `summed`."""
     y = array_of(y)
-    if summed and grad.__class__ is np.ndarray:
+    if summed and is_array(grad):
         return backend_for(grad).relu_channel_sum(grad, y)
     through = ReluGrad(y)(grad)
     return through, ChannelSum()(through) if summed else None

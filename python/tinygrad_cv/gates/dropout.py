@@ -9,7 +9,8 @@ from tinygrad_cv.engine.gate import UnaryGate, zero_dim
 class Dropout(UnaryGate):
     """y = x / (1 - p) where a draw is at least p, else 0.
 
-    Local gradient: the same factors; linear. Shapes: x any, draws of that shape in [0, 1); y as x.
+    Local gradient: the same factors; linear.
+    Shapes: x any, draws of that shape in [0, 1), or a key that stands for them; y as x.
     Source: Srivastava et al. 2014.
     """
 

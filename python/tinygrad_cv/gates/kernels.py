@@ -20,11 +20,16 @@ ONE_FUNCTION = 2048  # tanh, exp
 ONE_PRODUCT = 8192
 
 
+def is_array(x):
+    """Whether x is a plain array, of NumPy or on a GPU: no tensor, and no number of NumPy's."""
+    return x.__class__ is _ndarray or x.__class__.__module__ == "cupy"
+
+
 def room_for(x, least=0):
     """The room whose kernels are worth calling for an array of at least so many floats, or None."""
-    if x.__class__ is _ndarray and x.dtype.char in "fd" and x.size >= least:
-        return backend_for(x)
-    return None
+    if x.__class__ is _ndarray:
+        return backend_for(x) if x.dtype.char in "fd" and x.size >= least else None
+    return backend_for(x) if is_array(x) and x.dtype.char in "fd" else None
 
 
 def kernel_gradient(name, grad, saved, alpha=0.0, least=0):
@@ -33,7 +38,7 @@ def kernel_gradient(name, grad, saved, alpha=0.0, least=0):
     They must when the backward pass records itself, or where a gradient of 0 has to stay 0 beside an
     infinite local gradient.
     """
-    if grad.__class__ is not _ndarray or saved.__class__ is not _ndarray:  # 0-d: NumPy's scalars
+    if not is_array(grad) or not is_array(saved):  # 0-d: NumPy's scalars
         return None
     if grad.dtype != saved.dtype or _below_mask():
         return None

@@ -35,6 +35,8 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         "dot" (minus the product: the largest product is nearest), "chebyshev", "hamming".
     p : float
         The power of "minkowski": 1 is "l1", 2 is "l2".
+    device : str
+        Where rows are compared: "cpu", or "cuda" for a GPU. Arrays stay NumPy's.
 
     Attributes
     ----------
@@ -67,11 +69,13 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         weights: Any = "uniform",
         metric: str = "minkowski",
         p: float = 2,
+        device: str = "cpu",
     ) -> None:
         self.n_neighbors = n_neighbors
         self.weights = weights
         self.metric = metric
         self.p = p
+        self.device = device
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -23,7 +23,8 @@ class KNeighborsRegressor(RegressorMixin, Neighbors):
         How much a neighbour counts in the mean.
     metric : str
     p : float
-        Both as in `KNeighborsClassifier`, whose notes hold here too.
+    device : str
+        As in `KNeighborsClassifier`, whose notes hold here too.
 
     Attributes
     ----------
@@ -44,11 +45,13 @@ class KNeighborsRegressor(RegressorMixin, Neighbors):
         weights: Any = "uniform",
         metric: str = "minkowski",
         p: float = 2,
+        device: str = "cpu",
     ) -> None:
         self.n_neighbors = n_neighbors
         self.weights = weights
         self.metric = metric
         self.p = p
+        self.device = device
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tinygrad_cv.backends import backend_for
+from tinygrad_cv.engine.device import device, placed, to_host
 from tinygrad_cv.neighbors.metric import metric_of
 
 if TYPE_CHECKING:
@@ -26,9 +27,11 @@ class Neighbors(BaseEstimator):
     n_neighbors: int
     metric: str
     p: float
+    device: str
 
     def _keep(self, X: NDArray[Any]) -> None:
         metric_of(self)
+        device(self.device)
         self._check_count(self.n_neighbors)
         self._fit_X = X
         self.n_samples_fit_ = len(X)
@@ -85,9 +88,11 @@ class Neighbors(BaseEstimator):
         if rows.dtype != fitted.dtype:  # uint8 beside floats: the smallest type that holds both
             common = np.result_type(rows.dtype, fitted.dtype)
             rows, fitted = rows.astype(common), fitted.astype(common)
-        sums, indices = backend_for(rows).nearest(
+        rows, fitted = placed(rows, self.device), placed(fitted, self.device)
+        found = backend_for(rows).nearest(
             rows, fitted, count + own, metric.kernel, metric.p, progress
         )
+        sums, indices = map(to_host, found)
         if own:
             sums, indices = _without_self(sums, indices)
         return (metric.distances(sums), indices) if return_distance else indices

@@ -18,7 +18,8 @@ class NearestNeighbors(Neighbors):
         How many `kneighbors` finds.
     metric : str
     p : float
-        Both as in `KNeighborsClassifier`, whose notes hold here too.
+    device : str
+        As in `KNeighborsClassifier`, whose notes hold here too.
 
     Attributes
     ----------
@@ -33,10 +34,18 @@ class NearestNeighbors(Neighbors):
     ([[1.0, 3.0]], [[2, 1]])
     """
 
-    def __init__(self, *, n_neighbors: int = 5, metric: str = "minkowski", p: float = 2) -> None:
+    def __init__(
+        self,
+        *,
+        n_neighbors: int = 5,
+        metric: str = "minkowski",
+        p: float = 2,
+        device: str = "cpu",
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.p = p
+        self.device = device
 
     def fit(self, X: Any, y: Any = None) -> NearestNeighbors:
         """Keep the rows; y is not looked at.

@@ -1,4 +1,4 @@
-"""Cross-entropy on the emulated GPU against the reference room."""
+"""Softmax and cross-entropy on the emulated GPU against the reference room."""
 
 from __future__ import annotations
 
@@ -38,6 +38,25 @@ def test_cross_entropy_is_the_references(gpu, schedule, rng, dtype, weighted):
             )
             expected = reference.cross_entropy_backward(grad, *args, -100, want[1])
             np.testing.assert_allclose(gx.get(), expected, rtol=8 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log_softmax_is_the_references(gpu, schedule, rng, dtype):
+    for shape in [(1, 1), (5, 10), (2, 150, 3), (0, 4), (3, 0)]:
+        x, grad = (3 * rng.standard_normal((2, *shape))).astype(dtype)
+        rounding = 16 * np.finfo(dtype).eps
+        y = reference.log_softmax(x) if x.size else x
+        got = gpu.room.log_softmax(gpu.asarray(x)).get()
+        np.testing.assert_allclose(got, y, rtol=rounding, atol=rounding)
+        gx = gpu.room.log_softmax_backward(gpu.asarray(grad), gpu.asarray(y)).get()
+        want = reference.log_softmax_backward(grad, y) if x.size else grad
+        np.testing.assert_allclose(gx, want, rtol=rounding, atol=8 * rounding)
+
+
+def test_log_softmax_of_special_rows(gpu):
+    x = np.array([[-np.inf, -np.inf], [np.nan, 1], [1e4, -1e4], [np.inf, 0]])
+    got = gpu.room.log_softmax(gpu.asarray(x)).get()
+    np.testing.assert_array_equal(got, [[np.nan] * 2, [np.nan] * 2, [0, -2e4], [np.nan] * 2])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

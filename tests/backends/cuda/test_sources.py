@@ -12,10 +12,13 @@ import pytest
 from tinygrad_cv.backends.cuda import sources
 
 CSRC = Path(__file__).parents[3] / "csrc" / "cuda"
-STEMS = ["conv", "conv_direct", "distance", "loss", "matmul", "optim", "pool"]
+STEMS = [
+    "conv", "conv_direct", "distance", "elementwise", "loss", "matmul", "nearest", "norm", "optim",
+    "pool",
+]  # fmt: skip
 # From Turing to Blackwell: every compute capability that CuPy 14 supports and ptxas tells apart.
 ARCHITECTURES = [
-    pytest.param(arch, marks=[] if arch in (75, 120) else pytest.mark.slow)
+    pytest.param(arch, marks=[] if arch == 120 else pytest.mark.slow)
     for arch in (75, 80, 86, 89, 90, 100, 120)
 ]
 
@@ -39,7 +42,8 @@ def test_includes_stand_in_their_place_once(stem):
 def test_parameters_are_read_from_the_source():
     kernels = sources.kernels("matmul")
     assert sorted(kernels) == [
-        "matmul_f32_t128", "matmul_f32_t64", "matmul_f64_t64", "sum_splits_f32", "sum_splits_f64",
+        "matmul_bf16_t128", "matmul_f32_t128", "matmul_f32_t64", "matmul_f64_t64",
+        "matmul_tf32_t128", "sum_splits_f32", "sum_splits_f64",
     ]  # fmt: skip
     split = kernels["sum_splits_f64"]
     assert split.block == 256

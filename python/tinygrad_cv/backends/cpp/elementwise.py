@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tinygrad_cv import _core
 from tinygrad_cv.backends.cpp.arrays import dense
+from tinygrad_cv.backends.philox import uniforms
 
 if TYPE_CHECKING:
     from tinygrad_cv.backends.contract import Array
@@ -23,7 +24,9 @@ def add_relu(a: Array, b: Array) -> Array:
     return _core.add_relu(dense(a), dense(b))
 
 
-def dropout(x: Array, draws: Array, p: float) -> Array:
+def dropout(x: Array, draws: Array | int, p: float) -> Array:
+    if isinstance(draws, int):
+        draws = uniforms(draws, x.shape, x.dtype)
     return _core.dropout(dense(x), dense(draws), p)
 
 

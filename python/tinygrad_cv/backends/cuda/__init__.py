@@ -42,10 +42,15 @@ def cuda_room() -> Backend:
 
 
 def _on_its_device(function: Callable[..., Any]) -> Callable[..., Any]:
+    import cupy as cp
+
     @wraps(function)
-    def run(first: Any, *args: Any, **kwargs: Any) -> Any:
-        with first.device:
-            return function(first, *args, **kwargs)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        for given in args:
+            if isinstance(given, cp.ndarray):
+                with given.device:
+                    return function(*args, **kwargs)
+        return function(*args, **kwargs)  # which refuses what it was given
 
     return run
 

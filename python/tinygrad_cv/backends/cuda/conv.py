@@ -8,7 +8,7 @@ import cupy as cp
 
 from tinygrad_cv.backends.cuda.arrays import check_floats, dense, runs
 from tinygrad_cv.backends.cuda.launch import launch, processors, suffix, threads_for
-from tinygrad_cv.backends.cuda.matmul import Plan, add_parts, plan_splits, plan_tile
+from tinygrad_cv.backends.cuda.matmul import Plan, add_parts, plan_splits, plan_tile, tensor_plan
 
 if TYPE_CHECKING:
     from tinygrad_cv.backends.contract import Array, Conv2dSettings, Pair
@@ -53,7 +53,7 @@ def forward(
         return
     plan = plan or plan_tile(rows, columns, settings.groups, y.itemsize, processors())
     blocks = plan.blocks(rows, columns) * settings.groups
-    launch("conv", f"conv2d_{name}_t{plan.tile}", blocks, x, w, bias, y, relu, *numbers)
+    launch("conv", plan.kernel("conv2d", y), blocks, x, w, bias, y, relu, *numbers)
 
 
 def conv2d_backward_input(grad: Array, w: Array, size: Pair, settings: Conv2dSettings) -> Array:
@@ -82,7 +82,7 @@ def backward_input(
         return
     plan = plan or plan_tile(rows, columns, settings.groups, gx.itemsize, processors())
     blocks = plan.blocks(rows, columns) * settings.groups
-    launch("conv", f"conv2d_backward_input_{name}_t{plan.tile}", blocks, grad, w, gx, *numbers)
+    launch("conv", plan.kernel("conv2d_backward_input", gx), blocks, grad, w, gx, *numbers)
 
 
 def conv2d_backward_weight(x: Array, grad: Array, kernel: Pair, settings: Conv2dSettings) -> Array:
@@ -113,12 +113,13 @@ def backward_weight(
         launch("conv_direct", kernel, gw.size, x, grad, gw, *numbers)
         return
     if plan is None:
-        tiles = Plan(64).blocks(rows, columns) * settings.groups
+        plan = tensor_plan(gw.itemsize) or Plan(64)
+        tiles = plan.blocks(rows, columns) * settings.groups
         depth = len(grad) * grad.shape[2] * grad.shape[3]
-        plan = Plan(64, plan_splits(tiles, depth, processors()))
+        plan = plan._replace(splits=plan_splits(tiles, depth, processors()))
     out = gw if plan.splits == 1 else cp.empty((plan.splits, *gw.shape), gw.dtype)
     blocks = plan.blocks(rows, columns) * settings.groups * plan.splits
-    kernel = f"conv2d_backward_weight_{name}_t{plan.tile}"
+    kernel = plan.kernel("conv2d_backward_weight", gw)
     launch("conv", kernel, blocks, x, grad, out, plan.splits, *numbers)
     if plan.splits > 1:
         add_parts(out, gw)

@@ -13,7 +13,7 @@ from tinygrad_cv.backends.cuda.sources import kernels, source
 if TYPE_CHECKING:
     from tinygrad_cv.backends.cuda.sources import Kernel, Parameter
 
-__all__ = ["launch", "processors", "suffix", "threads_for"]
+__all__ = ["has_tensor_cores", "launch", "processors", "suffix", "threads_for"]
 
 # CuPy passes Python numbers to a kernel as 64 bits, whatever it takes, so nothing goes unconverted.
 _OPTIONS = ("-std=c++17",)
@@ -75,6 +75,16 @@ def _processors(device: int) -> int:
 def processors() -> int:
     """Streaming multiprocessors of the current device."""
     return _processors(cp.cuda.Device().id)
+
+
+@cache
+def _major(device: int) -> int:
+    return int(cp.cuda.Device(device).attributes["ComputeCapabilityMajor"])
+
+
+def has_tensor_cores() -> bool:
+    """Whether the current device multiplies TF32 and BF16: Ampere (sm_80) and later do."""
+    return _major(cp.cuda.Device().id) >= 8
 
 
 def threads_for(elements: int, block: int = 256) -> int:

@@ -1,4 +1,4 @@
-"""Cross-entropy on the GPU."""
+"""Softmax and cross-entropy on the GPU."""
 
 from __future__ import annotations
 
@@ -6,13 +6,34 @@ from typing import TYPE_CHECKING
 
 import cupy as cp
 
-from tinygrad_cv.backends.cuda.arrays import check_floats, dense
+from tinygrad_cv.backends.cuda.arrays import check_floats, check_same_size, dense
 from tinygrad_cv.backends.cuda.launch import launch, suffix, threads_for
 
 if TYPE_CHECKING:
     from tinygrad_cv.backends.contract import Array
 
-__all__ = ["cross_entropy", "cross_entropy_backward"]
+__all__ = ["cross_entropy", "cross_entropy_backward", "log_softmax", "log_softmax_backward"]
+
+
+def log_softmax(x: Array) -> Array:
+    """x - log Σ exp(x) along the last dimension."""
+    check_floats("log_softmax", x=x)
+    y = cp.empty(x.shape, x.dtype)
+    rows = x.size // max(x.shape[-1], 1)
+    name = f"log_softmax_{suffix(x.dtype)}"
+    launch("loss", name, threads_for(rows), dense(x), y, rows, x.shape[-1])
+    return y
+
+
+def log_softmax_backward(grad: Array, y: Array) -> Array:
+    """grad - exp(y) Σ grad along the last dimension."""
+    check_floats("log_softmax_backward", grad=grad, y=y)
+    check_same_size("log_softmax_backward", grad=grad, y=y)
+    gx = cp.empty(y.shape, y.dtype)
+    rows = y.size // max(y.shape[-1], 1)
+    name = f"log_softmax_backward_{suffix(y.dtype)}"
+    launch("loss", name, threads_for(rows), dense(grad), dense(y), gx, rows, y.shape[-1])
+    return gx
 
 
 def cross_entropy(

@@ -8,7 +8,14 @@ import cupy as cp
 import numpy as np
 
 from tinygrad_cv.backends.cuda.arrays import check_floats, dense
-from tinygrad_cv.backends.cuda.launch import launch, processors, suffix, threads_for
+from tinygrad_cv.backends.cuda.launch import (
+    has_tensor_cores,
+    launch,
+    processors,
+    suffix,
+    threads_for,
+)
+from tinygrad_cv.backends.cuda.precision import product_kind
 
 if TYPE_CHECKING:
     from tinygrad_cv.backends.contract import Array
@@ -19,18 +26,35 @@ _SHORTEST_PART = 256  # of a split sum: below, adding the parts costs what the s
 
 
 class Plan(NamedTuple):
-    """How a product of m x n results is cut: the tile's side, and parts of each sum."""
+    """How a product of m x n results is cut: the tile's side, and parts of each sum.
+
+    kind: of tensor cores ("tf32", "bf16"), or "" for plain arithmetic.
+    """
 
     tile: int
     splits: int = 1
+    kind: str = ""
+
+    def kernel(self, operation: str, y: Array) -> str:
+        """The name of the kernel that writes y."""
+        return f"{operation}_{self.kind or suffix(y.dtype)}_t{self.tile}"
 
     def blocks(self, m: int, n: int) -> int:
         """Tiles of one product."""
         return -(-m // self.tile) * -(-n // self.tile)
 
 
+def tensor_plan(itemsize: int) -> Plan | None:
+    """The tile on tensor cores, if float32 may be rounded for them and the GPU has them."""
+    kind = product_kind() if itemsize == 4 else ""
+    return Plan(128, kind=kind) if kind and has_tensor_cores() else None
+
+
 def plan_tile(m: int, n: int, products: int, itemsize: int, units: int) -> Plan:
     """The large tile where it fills all `units` multiprocessors, else the small one."""
+    on_tensor_cores = tensor_plan(itemsize)
+    if on_tensor_cores is not None:
+        return on_tensor_cores
     large = Plan(128)
     return large if itemsize == 4 and products * large.blocks(m, n) >= units else Plan(64)
 
@@ -64,12 +88,12 @@ def matmul(a: Array, b: Array, bias: Array | None = None, relu: bool = False) ->
 def run(plan: Plan, a: Array, b: Array, bias: Array | None, relu: bool, y: Array) -> None:
     """Write the product of a (outer, inner, M, K) and b (outer, inner, K, N) to the dense y."""
     outer, inner, m, n = y.shape
-    depth, name, batch = a.shape[-1], suffix(y.dtype), outer * inner
+    depth, batch = a.shape[-1], outer * inner
     out = y if plan.splits == 1 else cp.empty((plan.splits, *y.shape), y.dtype)
     a_steps, b_steps = ([s // y.itemsize for s in x.strides] for x in (a, b))
     last = plan.splits == 1
     launch(
-        "matmul", f"matmul_{name}_t{plan.tile}", plan.blocks(m, n) * batch * plan.splits,
+        "matmul", plan.kernel("matmul", y), plan.blocks(m, n) * batch * plan.splits,
         a, b, bias if last else None, out, m, n, depth, batch, inner, plan.splits,
         a_steps[2], a_steps[3], a_steps[0], a_steps[1],
         b_steps[2], b_steps[3], b_steps[0], b_steps[1], relu and last,

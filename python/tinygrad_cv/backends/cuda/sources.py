@@ -25,6 +25,7 @@ _DTYPES = {
     "double": np.float64,
     "int": np.int32,
     "long long": np.int64,
+    "unsigned int": np.uint32,
     "unsigned char": np.uint8,
 }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinygrad_cv.backends.philox import uniforms
 from tinygrad_cv.backends.reference.arrays import check_floats
 
 if TYPE_CHECKING:
@@ -97,8 +98,10 @@ def add_relu(a: Array, b: Array) -> Array:
         return np.maximum(a + b, 0)
 
 
-def dropout(x: Array, draws: Array, p: float) -> Array:
+def dropout(x: Array, draws: Array | int, p: float) -> Array:
     """x / (1 - p) where draws >= p, else 0 x."""
+    if isinstance(draws, int):
+        draws = uniforms(draws, x.shape, x.dtype)
     check_floats("dropout", x=x, draws=draws)
     with np.errstate(invalid="ignore"):  # 0 times infinity
         return (x * np.where(draws >= p, 1 / (1 - p), 0)).astype(x.dtype)

@@ -66,3 +66,30 @@ def channel_affine(x: Array, scale: Array, shift: Array, relu: bool = False) -> 
     with np.errstate(all="ignore"):
         y = x * _along(scale, x, 1) + _along(shift, x, 0)
         return np.maximum(y, 0) if relu else y
+
+
+def layer_norm(
+    x: Array, weight: Array | None, bias: Array | None, eps: float
+) -> tuple[Array, Array, Array]:
+    """(x - mean) / sqrt(variance + eps) weight + bias along each row."""
+    check_floats("layer_norm", x=x)
+    with np.errstate(all="ignore"):
+        mean = x.mean(axis=1)
+        variance = np.square(x - mean[:, None]).mean(axis=1)
+        root = 1 / np.sqrt(variance + x.dtype.type(eps))
+        y = (x - mean[:, None]) * root[:, None]
+        y = y if weight is None else y * weight
+        return (y if bias is None else y + bias), mean, root
+
+
+def layer_norm_backward(
+    grad: Array, x: Array, weight: Array | None, mean: Array, root: Array
+) -> tuple[Array, Array, Array]:
+    """Ba, Kiros & Hinton 2016, section 3: the gradients of x, weight and bias."""
+    check_floats("layer_norm_backward", grad=grad, x=x)
+    with np.errstate(all="ignore"):
+        standard = (x - mean[:, None]) * root[:, None]
+        inner = grad if weight is None else grad * weight
+        along = (inner * standard).mean(axis=1)[:, None]
+        gx = inner - inner.mean(axis=1)[:, None] - standard * along
+        return gx * root[:, None], (grad * standard).sum(axis=0), grad.sum(axis=0)
