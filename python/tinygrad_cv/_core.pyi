@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
-__all__: list[str] = ['activation', 'activation_backward', 'adam_step', 'add_relu', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'batch_norm', 'batch_norm_backward', 'channel_affine', 'channel_sum', 'compiler', 'connect_engine', 'conv2d', 'conv2d_backward_input', 'conv2d_backward_weight', 'conv2d_plan', 'cross_entropy', 'cross_entropy_backward', 'dropout', 'get_float32_precision', 'get_num_threads', 'has_openmp', 'isa', 'log_softmax', 'log_softmax_backward', 'machine', 'matmul', 'matmul_plan', 'max_pool2d', 'max_pool2d_backward', 'max_pool2d_gather', 'measure_peak', 'nearest', 'nearest_plan', 'pairwise_distance', 'pool_release', 'pool_set_limit', 'pool_stats', 'relu_channel_sum', 'set_float32_precision', 'set_num_threads', 'sgd_step', 'shortcut', 'use_shortcuts', 'warp_bilinear']
 def activation(name: str, x: typing.Any, alpha: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> numpy.ndarray:
     """
     activation(name: str, x, alpha: float = 0.0) -> numpy.ndarray

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,6 +169,9 @@ class ImageFolder(Dataset):
             raise ValueError(f"ImageFolder: no file of {self.root} is an image")
         return ImageDataset(np.stack(images), np.array(labels), self.classes, self.transform)
 
+    def _sample(self, row: int, _: Path) -> Any:
+        return self[row]
+
     def left_out(self, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of the samples at `indices` a batch was made without."""
         return np.array([self.samples[row][0] in self.broken for row in indices.tolist()], bool)
@@ -178,7 +181,7 @@ class ImageFolder(Dataset):
         if self.on_error == "raise":
             return fetch_samples(self, indices)
         read = [
-            self._if_whole(self.samples[row][0], lambda _, row=row: self[row])
+            self._if_whole(self.samples[row][0], partial(self._sample, row))
             for row in indices.tolist()
         ]
         samples = [sample for sample in read if sample is not None]
