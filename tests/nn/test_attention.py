@@ -85,7 +85,6 @@ def test_a_learned_bias_on_the_scores_gets_its_gradient():
         (lambda: nn.MultiheadAttention(4, 2)(*[tg.zeros(3, 4)] * 3, is_causal=True),
          "is_causal is a hint; give attn_mask itself"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_what_does_not_fit(call, message):
     with pytest.raises(ValueError, match=message):

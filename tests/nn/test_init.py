@@ -191,7 +191,6 @@ def test_a_write_between_forward_and_backward_is_seen():
         (lambda t: init.dirac_(tg.empty(2, 2)), r"dirac_: tensor must have 3 to 5 dimensions"),
         (lambda t: init.dirac_(tg.empty(3, 1, 3, 3), 2), "3 output channels .* groups=2"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_what_cannot_be_is_refused(call, message):
     with pytest.raises(ValueError, match=message):

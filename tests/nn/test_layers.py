@@ -230,7 +230,6 @@ def test_layers_print_as_pytorchs(layer, text):
         (lambda: nn.Linear(2, 2, dtype=tg.int64), TypeError, "only floats can be learned"),
         (lambda: nn.Linear(2, 2, device="tpu"), ValueError, "'tpu'"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_layers_refuse_impossible_settings(make, error, message):
     with pytest.raises(error, match=message):

@@ -94,7 +94,6 @@ def test_each_part_gets_mean_zero_and_variance_one(layer, x):
         (lambda: nn.InstanceNorm2d(3)(tg.zeros(2, 4, 5, 5)), "3 or 4 dimensions and 3 channels"),
         (lambda: nn.GroupNorm(3, 4), "num_channels=4 is not a multiple of num_groups=3"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_what_does_not_fit(call, message):
     with pytest.raises(ValueError, match=message):

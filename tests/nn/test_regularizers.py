@@ -66,7 +66,6 @@ def test_weight_decay_and_l2_are_one_and_the_same_step():
     [(lambda: L2(-1.0), "L2: lam must be at least 0"), (lambda: L1(-1.0), "L1: lam must be"),
      (lambda: ElasticNet(1.0, -1.0), "ElasticNet: l2 must be"),
      (lambda: ElasticNet(-1.0, 1.0), "ElasticNet: l1 must be")],
-    ids=str,
 )  # fmt: skip
 def test_strengths_below_zero(make, message):
     with pytest.raises(ValueError, match=message):

@@ -256,7 +256,6 @@ def test_plateau_goes_on_from_a_saved_state_and_leaves_out_tiny_reductions():
         (lambda o: schedules.StepLR(o, 1).load_state_dict({"last_epoch": 1, "base_lrs": [1, 2]}),
          ValueError, "2 step sizes but the optimizer has 1 groups"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_impossible_schedules(make, error, message):
     with pytest.raises(error, match=message):

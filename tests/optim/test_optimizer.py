@@ -255,7 +255,6 @@ def test_options_below_zero_or_no_numbers(kind, option):
         (lambda p: optim.Adagrad(p, lr_decay=-1), ValueError, "Adagrad: lr_decay must be at least"),
         (lambda p: optim.LARS(p, trust_coefficient=-1), ValueError, "LARS: trust_coefficient must"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_impossible_options(make, error, message):
     with pytest.raises(error, match=message):
