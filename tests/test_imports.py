@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "data": {"engine", "files", "optional", "_core"},
     "utils": {"data", "engine"},
     "testing": {"functional", "engine", "linalg", "optional"},
-    "neighbors": {"backends", "optional"},
+    "neighbors": {"engine", "backends", "optional"},
     "linear_model": {"functional", "nn", "optim", "engine", "optional"},
     "training": {
         "models", "nn", "optim", "data", "functional", "engine", "files", "serialization",

@@ -118,20 +118,18 @@ struct TensorTile {
                 feed_b.fetch(b, tid, k0 + kK, k1);
             }
             UNROLL for (int k = 0; k < kK; k += Kind::kDepth) {
-                unsigned x[kRows][4], y[kColumns][2];
-                UNROLL for (int i = 0; i < kRows; ++i) {
-                    UNROLL for (int r = 0; r < 4; ++r) {
-                        const int at = row + 16 * i + g + 8 * (r % 2);
-                        x[i][r] = Kind::read(as, k, at, t, r / 2);
-                    }
-                }
+                unsigned y[kColumns][2];
                 UNROLL for (int j = 0; j < kColumns; ++j) {
                     UNROLL for (int r = 0; r < 2; ++r) {
                         y[j][r] = Kind::read(bs, k, column + 8 * j + g, t, r);
                     }
                 }
                 UNROLL for (int i = 0; i < kRows; ++i) {
-                    UNROLL for (int j = 0; j < kColumns; ++j) Kind::multiply(acc[i][j], x[i], y[j]);
+                    unsigned x[4];  // one row of fragments at a time: all four would spill
+                    UNROLL for (int r = 0; r < 4; ++r) {
+                        x[r] = Kind::read(as, k, row + 16 * i + g + 8 * (r % 2), t, r / 2);
+                    }
+                    UNROLL for (int j = 0; j < kColumns; ++j) Kind::multiply(acc[i][j], x, y[j]);
                 }
             }
             __syncthreads();  // the tile is read; the next round overwrites it

@@ -125,7 +125,7 @@ extern "C" __global__ void __launch_bounds__(256, 2)
 
 // Merges the lists of all parts: nearest[i, j] and index[i, j] (n, k) for each row i of x.
 //   Parts are in the order of rows, so ties keep it. k comparisons a part at most, and few moves.
-//   launch: block 256; grid = min(ceil(n / 256), 32 x SMs), a row a thread.
+//   launch: block 256; grid = min(ceil(n / 256), 32 x SMs), a row a thread. Left alone ptxas spills.
 template <class T, class Out>
 __device__ void merge_nearest(const T* __restrict__ distance, const int* __restrict__ row,
                               T* __restrict__ merged, int* __restrict__ merged_row,
@@ -148,21 +148,21 @@ __device__ void merge_nearest(const T* __restrict__ distance, const int* __restr
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 2)
     merge_nearest_f32(const float* __restrict__ distance, const int* __restrict__ row,
                       float* __restrict__ merged, int* __restrict__ merged_row,
                       float* __restrict__ nearest, long long* __restrict__ index, int n, int k,
                       int parts) {
     merge_nearest(distance, row, merged, merged_row, nearest, index, n, k, parts);
 }
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 2)
     merge_nearest_f64(const double* __restrict__ distance, const int* __restrict__ row,
                       double* __restrict__ merged, int* __restrict__ merged_row,
                       double* __restrict__ nearest, long long* __restrict__ index, int n, int k,
                       int parts) {
     merge_nearest(distance, row, merged, merged_row, nearest, index, n, k, parts);
 }
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 2)
     merge_nearest_u8(const unsigned int* __restrict__ distance, const int* __restrict__ row,
                      unsigned int* __restrict__ merged, int* __restrict__ merged_row,
                      double* __restrict__ nearest, long long* __restrict__ index, int n, int k,
