@@ -359,6 +359,7 @@ PLANS = [
     (case(64, 20, 12, 50, 5), "forward", "winograd5x5"),
     (case(64, 20, 12, 50, 5), "backward_input", "winograd5x5"),
     (case(64, 20, 12, 50, 5), "backward_weight", "winograd5x5"),
+    (case(250, 6, 14, 16, 5), "forward", "channels"),
     (case(250, 6, 14, 16, 5), "backward_input", "winograd5x5"),
     (case(64, 12, 12, 64, 7), "backward_input", "gemm"),
     (case(8, 256, 56, 64, 1), "forward", "gemm"),
