@@ -175,27 +175,35 @@ PyObject* release(PyObject* const* args, Py_ssize_t count) {
     return new_reference(Py_None);
 }
 
+// Whether a gradient is as its tensor's array is, dense, and nobody else's; see backprop.py: _own.
+bool is_first(PyObject* grad, PyObject* array) {
+    if (grad == nullptr || !is_array(grad) || !is_array(array)) return false;
+    const auto *g = array_of(grad), *x = array_of(array);
+    const bool whole = g->base == nullptr || !is_array(g->base);
+    return g->descr == x->descr && same_shape(g, x) && whole && Py_REFCNT(grad) == 1 &&
+           (g->flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_) != 0;
+}
+
 // As backprop.py: _accumulate, for a first gradient that nobody else has and is dense.
 PyObject* accumulate(PyObject* const* args, Py_ssize_t count) {
     if (count != 3 || args[2] != Py_False || Py_TYPE(args[0]) != engine.leaf) return nullptr;
-    PyObject* hooks = slot(args[0], engine.leaf_hooks);
-    PyObject* tensor = PyWeakref_GetObject(slot(args[0], engine.leaf_tensor));
+    if (PyList_GET_SIZE(slot(args[0], engine.leaf_hooks)) > 0) return nullptr;
+    PyObject* tensor = PyObject_CallNoArgs(slot(args[0], engine.leaf_tensor));  // a weak reference
+    if (tensor == nullptr) return nullptr;
     PyObject* grad = PyDict_GetItem(args[1], args[0]);
-    if (PyList_GET_SIZE(hooks) > 0 || tensor == Py_None || grad == nullptr) return nullptr;
-    PyObject* own = slot(tensor, engine.array);
-    if (slot(tensor, engine.grad) != Py_None || !is_array(own) || !is_array(grad)) return nullptr;
-    const auto *g = array_of(grad), *w = array_of(own);
-    const bool fits = g->descr == w->descr && same_shape(g, w);
-    const bool alone = Py_REFCNT(grad) == 1 && (g->base == nullptr || !is_array(g->base)) &&
-                       (g->flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_);
-    if (!fits || !alone) return nullptr;
-    PyObject* out = engine.tensor->tp_alloc(engine.tensor, 0);
-    if (out == nullptr) return nullptr;
-    slot(out, engine.array) = new_reference(grad);
-    slot(out, engine.grad) = new_reference(Py_None);
-    slot(out, engine.node) = new_reference(Py_None);
-    set_slot(tensor, engine.grad, out);
-    return new_reference(Py_None);
+    PyObject* out = nullptr;
+    if (tensor != Py_None && slot(tensor, engine.grad) == Py_None &&
+        is_first(grad, slot(tensor, engine.array))) {
+        out = engine.tensor->tp_alloc(engine.tensor, 0);
+    }
+    if (out != nullptr) {
+        slot(out, engine.array) = new_reference(grad);
+        slot(out, engine.grad) = new_reference(Py_None);
+        slot(out, engine.node) = new_reference(Py_None);
+        set_slot(tensor, engine.grad, out);
+    }
+    Py_DECREF(tensor);
+    return out == nullptr ? nullptr : new_reference(Py_None);
 }
 
 }  // namespace
