@@ -23,7 +23,7 @@
 #include <pybind11/pybind11.h>
 #include <structmember.h>
 
-#include <cstring>
+#include <algorithm>
 
 namespace tinygrad_cv {
 
@@ -87,8 +87,8 @@ inline const py::detail::PyArray_Proxy* array_of(PyObject* object) {
 }
 
 inline bool same_shape(const py::detail::PyArray_Proxy* a, const py::detail::PyArray_Proxy* b) {
-    return a->nd == b->nd &&
-           std::memcmp(a->dimensions, b->dimensions, size_t(a->nd) * sizeof(Py_ssize_t)) == 0;
+    // Not memcmp: an array without dimensions may have no list of them.
+    return a->nd == b->nd && std::equal(a->dimensions, a->dimensions + a->nd, b->dimensions);
 }
 
 // A borrowed global of a Python module, as it is now.

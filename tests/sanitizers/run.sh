@@ -5,9 +5,11 @@
 #
 # address: AddressSanitizer and UndefinedBehaviorSanitizer, once for each instruction set of this
 # machine. The pool then gives blocks of the exact size and keeps none, so that a step over the end
-# of an output or of scratch is seen too. thread: ThreadSanitizer, the tests that use several threads.
-# Without a name both run. --quick compiles and tests one instruction set (AVX2 on x86-64) and draws
-# few examples: CI's form.
+# of an output or of scratch is seen too. Then the graph's tests, for csrc/engine, which reads and fills
+# Python's objects: these come from malloc there, one by one, so that a step over the end of one or a
+# use after the last reference is seen. thread: ThreadSanitizer, the tests that use several threads.
+# Without a name both run. --quick compiles and tests one instruction set (AVX2 on x86-64), of the
+# graph's tests those of the shortcuts, and draws few examples: CI's form.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 quick="" kinds=()
@@ -54,4 +56,9 @@ for kind in "${kinds[@]}"; do
     TINYGRAD_CV_ISA=$isa "${around[@]}" "${sane[@]}" "$python" -m pytest -q -s -p no:cacheprovider \
       $(ls tests/backends/test_*.py | grep -v test_isa) ${chosen[@]+"${chosen[@]}"} "$@"
   done
+  if [ "$kind" = address ]; then
+    echo "== address, engine" # without the chains of 100,000 gates: minutes, nothing new
+    PYTHONMALLOC=malloc "${around[@]}" "${sane[@]}" "$python" -m pytest -q -s -p no:cacheprovider \
+      tests/engine${quick:+/test_shortcuts.py} -k "not 100_000" "$@"
+  fi
 done
