@@ -177,10 +177,11 @@ class ImageFolder(Dataset):
         """The samples at `indices`, collated, without broken files where `on_error` says so."""
         if self.on_error == "raise":
             return fetch_samples(self, indices)
-        read = [
-            self._if_whole(self.samples[row][0], lambda _, row=row: self[row])
-            for row in indices.tolist()
-        ]
+
+        def sample(row: int) -> Any:
+            return self._if_whole(self.samples[row][0], lambda _: self[row])
+
+        read = [sample(row) for row in indices.tolist()]
         samples = [sample for sample in read if sample is not None]
         if not samples and len(indices):
             raise ValueError(

@@ -229,4 +229,4 @@ def _normalize(images: NDArray[np.float32]) -> Normalize:
     mean, std = (
         getattr(images, what)(axis=(0, 2, 3), dtype=np.float64) for what in ("mean", "std")
     )
-    return Normalize(mean, np.where(std > 0, std, 1))
+    return Normalize(mean.tolist(), np.where(std > 0, std, 1).tolist())
