@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "runtime/denormals.h"
 #include "runtime/pool.h"
 
 namespace tinygrad_cv {
@@ -111,10 +112,11 @@ py::array new_array(const std::vector<py::ssize_t>& shape) {
     return py::array(py::dtype::of<T>(), shape, data, owner);
 }
 
-// Calls f with the GIL released if the work is worth it (taking it back can cost 5 ms when another
-// thread is busy, so small calls keep it). f must not touch Python.
+// Calls f, where denormals count as zeros, with the GIL released if the work is worth it (taking it
+// back can cost 5 ms when another thread is busy, so small calls keep it). f must not touch Python.
 template <class F>
 void without_gil(bool release, const F& f) {
+    const DenormalScope zeros(Denormals::zeros);
     if (release) {
         py::gil_scoped_release released;
         f();

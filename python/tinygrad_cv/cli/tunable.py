@@ -14,8 +14,8 @@ from tinygrad_cv.data.augment import named as augmentation_named
 from tinygrad_cv.data.preprocessing import MeanSubtraction, RangeScaler
 from tinygrad_cv.linear_model import LinearSVMClassifier, SoftmaxClassifier
 from tinygrad_cv.neighbors import KNeighborsClassifier
-from tinygrad_cv.training import NetworkClassifier
 from tinygrad_cv.training.architectures import ARCHITECTURES, PATTERN_SETTINGS, is_pattern
+from tinygrad_cv.training.network_classifier import NetworkClassifier
 
 Settings = dict[str, Any]
 STEP = "classifier__"  # before a linear model's settings, in the pipeline

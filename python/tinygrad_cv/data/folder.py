@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,9 +169,6 @@ class ImageFolder(Dataset):
             raise ValueError(f"ImageFolder: no file of {self.root} is an image")
         return ImageDataset(np.stack(images), np.array(labels), self.classes, self.transform)
 
-    def _sample(self, row: int, _: Path) -> Any:
-        return self[row]
-
     def left_out(self, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of the samples at `indices` a batch was made without."""
         return np.array([self.samples[row][0] in self.broken for row in indices.tolist()], bool)
@@ -180,10 +177,11 @@ class ImageFolder(Dataset):
         """The samples at `indices`, collated, without broken files where `on_error` says so."""
         if self.on_error == "raise":
             return fetch_samples(self, indices)
-        read = [
-            self._if_whole(self.samples[row][0], partial(self._sample, row))
-            for row in indices.tolist()
-        ]
+
+        def sample(row: int) -> Any:
+            return self._if_whole(self.samples[row][0], lambda _: self[row])
+
+        read = [sample(row) for row in indices.tolist()]
         samples = [sample for sample in read if sample is not None]
         if not samples and len(indices):
             raise ValueError(

@@ -226,6 +226,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
 def _normalize(images: NDArray[np.float32]) -> Normalize:
     """What brings these images to mean 0 and variance 1; a channel of one value is only moved."""
-    mean = images.mean(axis=(0, 2, 3), dtype=np.float64)
-    std = images.std(axis=(0, 2, 3), dtype=np.float64)
+    mean, std = (
+        getattr(images, what)(axis=(0, 2, 3), dtype=np.float64) for what in ("mean", "std")
+    )
     return Normalize(mean.tolist(), np.where(std > 0, std, 1).tolist())

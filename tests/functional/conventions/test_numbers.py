@@ -148,3 +148,11 @@ def test_floats_made_integers(lib, cast):
     table = lib.zeros(2, dtype=lib.int64)
     table.copy_(x)
     assert (table.tolist(), table.requires_grad) == ([1, 0], False)
+
+
+def test_denormal_numbers(lib):
+    tiny, ones = lib.full((200, 200), 1e-40), lib.ones(200, 200)
+    products = (tiny @ ones).numpy()
+    assert (products == products[0, 0]).all()
+    assert products[0, 0] in (0, np.float32(tiny.numpy()[0].sum()))
+    assert (np.full(16, 1e-40, np.float32) * np.float32(1)).all()
