@@ -346,7 +346,8 @@ extern "C" __global__ void __launch_bounds__(256)
 }
 
 // gx = root (g - mean of g - s mean of (g s)) along each row, with g = grad weight, s = (x - mean) root.
-//   Ba, Kiros & Hinton 2016, section 3. launch: as layer_norm. 12 flops, 3 sizeof(T) bytes an element.
+//   Ba, Kiros & Hinton 2016, section 3. launch: as layer_norm; left alone ptxas aims at 8 blocks a
+//   multiprocessor in float, and spills. 12 flops, 3 sizeof(T) bytes an element.
 template <class T>
 __device__ void layer_norm_input(const T* __restrict__ grad, const T* __restrict__ x,
                                  const T* __restrict__ weight, const T* __restrict__ mean,
@@ -371,7 +372,7 @@ __device__ void layer_norm_input(const T* __restrict__ grad, const T* __restrict
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 4)
     layer_norm_input_f32(const float* __restrict__ grad, const float* __restrict__ x,
                          const float* __restrict__ weight, const float* __restrict__ mean,
                          const float* __restrict__ root, float* __restrict__ gx, long long rows,

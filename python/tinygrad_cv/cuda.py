@@ -129,7 +129,8 @@ def set_float32_matmul_precision(precision: str) -> None:
     ----------
     precision : {"highest", "high", "medium"}
         "highest" (the default) is float32 arithmetic; "high" rounds factors to TF32 (10 bits of
-        fraction), "medium" to BF16 (7 bits), for tensor cores.
+        fraction), "medium" to BF16 (7 bits; the input's gradient of a convolution to TF32 as well),
+        for tensor cores.
 
     Raises
     ------
