@@ -41,7 +41,7 @@ _WAITS = {
     "unique": 1,
     "unravel_index": 1,
 }
-_ON_THE_HOST = ("ndim", "size")  # answered from the shape
+_ON_THE_HOST = ("ndim", "shares_memory", "size")  # answered without a look at the values
 _AT = ("add", "maximum", "minimum")  # ufuncs whose `at` CuPy has for floats and 32-bit integers
 OPERATORS = _words("""
     add sub mul truediv floordiv mod pow matmul and or xor lshift rshift lt le gt ge eq ne
@@ -179,6 +179,9 @@ class ndarray:
 
     def __index__(self) -> int:
         raise TypeError(f"{type(self)} object cannot be interpreted as an integer")
+
+    def __reduce__(self) -> Any:
+        return array, (self.get(),)
 
     def __len__(self) -> int:
         return len(self._host)

@@ -23,7 +23,8 @@ def norm(channels=4):
     layer = nn.BatchNorm2d(channels, dtype=tg.float64)
     rng = np.random.default_rng(1)
     for name in ("weight", "bias", "running_mean", "running_var"):
-        getattr(layer, name).array[...] = rng.uniform(0.5, 2, channels)
+        array = getattr(layer, name).array
+        array[...] = np.asarray(rng.uniform(0.5, 2, channels), like=array)
     return layer
 
 

@@ -13,6 +13,7 @@ from tinygrad_cv.functional.activation import softmax
 from tinygrad_cv.functional.choice import where as where_
 from tinygrad_cv.functional.linalg import matmul
 from tinygrad_cv.functional.methods import require_float
+from tinygrad_cv.functional.norms import vector_norm
 from tinygrad_cv.functional.regularization import dropout
 from tinygrad_cv.gates.chain import Damp, Keep
 from tinygrad_cv.gates.indexing import Index
@@ -187,7 +188,7 @@ def embedding(
 
 def _shorten(weight: Tensor, rows: Any, max_norm: float, p: float) -> None:
     table = weight.array
-    lengths = np.linalg.norm(table[rows], p, axis=1)
+    lengths = vector_norm(wrap(table[rows]), p, 1).array
     long = lengths > max_norm
     if long.any():
         table[rows[long]] *= (max_norm / (lengths[long] + 1e-7))[:, None]

@@ -122,7 +122,7 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
     try:
         model.eval()
         with no_grad():
-            model(wrap(zeros))
+            model(wrap(zeros if param is None else np.asarray(zeros, like=param.array)))
     finally:
         for handle in handles:
             handle.remove()
