@@ -9,10 +9,10 @@
 //   Means are taken first and deviations after them: no cancellation, however large the mean; sums of
 //   some thousand elements are added in double. Channels are independent: equal bits for any thread
 //   count.
-//   A channel of all images (256 KB for 64 images of 32 x 32) is read from memory once, into scratch
-//   in L2. In x its planes are C L elements apart, mostly a multiple of 4 KB: they share a few sets of
-//   the caches and push one another out before the second pass. Where L2 is too small it is read
-//   twice: its statistics are merged from blocks of images.
+//   A channel of all images (256 KB for 64 images of 32 x 32) stays in L2 from pass to pass; what L2
+//   cannot hold is read twice: its statistics are merged from blocks of images. Planes below 1 KB are
+//   copied into scratch first: in x they are C L elements apart, mostly a multiple of 4 KB, and push
+//   one another out of the few sets of the caches that they share.
 #pragma once
 
 #include <stdint.h>
