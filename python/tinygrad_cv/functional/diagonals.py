@@ -83,7 +83,8 @@ def _triangle(where: str, input: Tensor, diagonal: int, lower: bool) -> Tensor:
     if input.ndim < 2:
         raise ValueError(f"{where}: input must have shape (..., M, N), got {input.shape}")
     below = diagonal if lower else diagonal - 1
-    mask = np.tri(*input.shape[-2:], below, bool, like=input.array)
+    rows, columns = input.shape[-2:]
+    mask = np.tri(rows, columns, below, bool, like=input.array)
     return Keep(mask if lower else ~mask)(input)
 
 

@@ -98,7 +98,7 @@ class CrossEntropy(UnaryGate):
 
 def _inverse(total):
     """1 / total, and 0 for 0: the mean of nothing is flat."""
-    if isinstance(total, np.generic):
+    if isinstance(total, np.floating):
         return 1 / total if total else total
     return np.where(total == 0, total, 1 / total)  # a GPU's number, which the host would wait for
 
