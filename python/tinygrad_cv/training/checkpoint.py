@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv.engine.device import to_host
 from tinygrad_cv.engine.tensor import Tensor
 from tinygrad_cv.serialization import load, load_metadata, save
 from tinygrad_cv.training.trainer import Callback
@@ -254,8 +255,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _taken_apart(value: Any, name: str, arrays: dict[str, Any]) -> Any:
     """The value with its arrays moved to `arrays`, under their paths."""
-    if isinstance(value, Tensor):
-        value = value.array
+    value = to_host(value.array if isinstance(value, Tensor) else value)
     if isinstance(value, np.ndarray):
         arrays[name] = value
         return {ARRAY: name}
