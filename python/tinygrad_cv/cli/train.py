@@ -231,8 +231,8 @@ def train(
     title = "pattern" if is_pattern(model) else model
     name = Path(data).name or data
     folder = out or Path("runs") / f"{title}-{name}"
-    folder.mkdir(parents=True, exist_ok=True)  # before training, so that a refusal costs no time
     if find_lr:
+        folder.mkdir(parents=True, exist_ok=True)
         _find_lr(network, update, batches, folder / LEARNING_RATES, f"{title} on {name}")
         return
     first_lr = update.param_groups[0]["lr"]
@@ -247,6 +247,7 @@ def train(
         regularizer=penalty,
         max_norm=max_norm,
     )
+    folder.mkdir(parents=True, exist_ok=True)  # before training, so that a refusal costs no time
     options = {**_decisive(context.params), "--data": name, "--lr": first_lr}
     checkpoint = Checkpoint(folder / CHECKPOINTS, checkpoint_every, options=options)
     # Last: a step that is in a checkpoint is then in the logs.
@@ -309,7 +310,7 @@ def _images(
         standardize = training.shape[0] == 3
     if standardize:
         some = training
-        if isinstance(some, tg.data.ImageFolder):  # a thousand, spread over the classes, say enough
+        if isinstance(some, tg.data.ImageFolder):  # one or two thousand, of every class, say enough
             step = max(1, len(some) // 1000)
             some = some.part(range(0, len(some), step)).in_memory()
         training.transform = test.transform = tg.data.Standardize.of(some)

@@ -20,7 +20,9 @@ else:
     hypothesis = require("hypothesis", extra="test")
     st = require("hypothesis.strategies", extra="test")
 
-__all__ = ["check_devices", "derivatives"]
+__all__ = ["OTHER_DRAWS", "check_devices", "derivatives"]
+
+OTHER_DRAWS = frozenset(["dropout"])  # a GPU draws by itself: other numbers for the same seed
 
 
 def derivatives(sample: Sample, seed: int, device: str) -> list[Any]:
