@@ -1,6 +1,8 @@
 // Images read between their pixels, as Python sees it.
 #include "kernels/warp.h"
 
+#include <vector>
+
 #include "bindings/array.h"
 
 namespace tinygrad_cv {
@@ -34,8 +36,10 @@ py::array moved(py::handle x, py::handle maps, double fill) {
         throw std::invalid_argument("warp_affine: maps must be (" + std::to_string(xv.shape[0]) +
                                     ", 2, 3), one for each image");
     }
-    AffineArgs<T> g{xv.shape[0], xv.shape[1], xv.shape[2], xv.shape[3], xv.shape[2],
-                    xv.shape[3], xv.data,     mv.data,     T(fill),     nullptr};
+    AffineArgs<T> g{xv.shape[0], xv.shape[1], xv.shape[2], xv.shape[3], xv.shape[2], xv.shape[3],
+                    xv.data,     mv.data,     T(fill),     nullptr,     nullptr};
+    std::vector<T> framed(size_t(framed_side(g.H) * framed_side(g.W)));
+    g.framed = framed.data();
     py::array y = new_array<T>({g.N, g.C, g.P, g.Q});
     g.y = static_cast<T*>(y.mutable_data());
     without_gil(g.N * g.C * g.P * g.Q > 10000, [&] { warp_affine(g); });

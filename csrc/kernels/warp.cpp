@@ -1,5 +1,6 @@
 #include "kernels/warp.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace tinygrad_cv {
@@ -47,45 +48,38 @@ T between(const T* plane, Place<T> r, Place<T> s, const Args& g) noexcept {
 template <class T>
 struct Line {
     T start, step;
-    T at(int64_t q) const noexcept { return start + step * T(q); }
 };
 
-// Those q in [first, last) whose place has a pixel before and one after it. Rounding keeps order, so
-// they are neighbours: the quotients may be one off, and the ends are then moved.
-struct Stretch {
-    int64_t first, last;
-};
-
+// The plane in a frame of `fill`, one pixel before and two behind it: four pixels are there for every
+// place, and beyond the image fill alone.
 template <class T>
-Stretch inside(Line<T> line, int64_t size, Stretch of) noexcept {
-    const T end = T(size - 1);
-    const auto is_inside = [&](int64_t q) { return line.at(q) >= 0 && line.at(q) < end; };
-    if (line.step != 0) {
-        const T at_0 = -line.start / line.step, at_end = (end - line.start) / line.step;
-        const T low = at_0 < at_end ? at_0 : at_end, high = at_0 < at_end ? at_end : at_0;
-        if (low > T(of.first)) of.first = low < T(of.last) ? int64_t(low) : of.last;
-        if (high < T(of.last - 1)) of.last = high > T(of.first) ? int64_t(high) + 2 : of.first;
+void frame_plane(const T* x, T* framed, const AffineArgs<T>& g) noexcept {
+    const int64_t width = framed_side(g.W);
+    std::fill_n(framed, framed_side(g.H) * width, g.fill);
+    for (int64_t row = 0; row < g.H; ++row) {
+        std::copy_n(x + row * g.W, g.W, framed + (row + 1) * width + 1);
     }
-    while (of.first < of.last && !is_inside(of.first)) ++of.first;
-    while (of.first < of.last && !is_inside(of.last - 1)) --of.last;
-    return of;
 }
 
-template <class T>
-void read_line(const T* x, T* y, Line<T> rows, Line<T> columns, const AffineArgs<T>& g) noexcept {
-    const Stretch within = inside(columns, g.W, inside(rows, g.H, {0, g.Q}));
-    const auto read_edge = [&](int64_t first, int64_t last) {
-        for (int64_t q = first; q < last; ++q) {
-            y[q] = between(x, place_of(rows.at(q), g.H), place_of(columns.at(q), g.W), g);
-        }
-    };
-    read_edge(0, within.first);
-    for (int64_t q = within.first; q < within.last; ++q) {
-        const T r = rows.at(q), s = columns.at(q);
-        const int64_t row = int64_t(r), column = int64_t(s);
-        y[q] = mixed(x + row * g.W + column, g.W, r - T(row), s - T(column));
+// Index holds the elements of a framed plane: with 32 bits vectors find their places together.
+template <class Index, class T>
+void read_line(const T* framed, T* y, Line<T> rows, Line<T> columns,
+               const AffineArgs<T>& g) noexcept {
+    const Index width = Index(framed_side(g.W)), count = Index(g.Q);
+    const T last_row = T(g.H + 1), last_column = T(g.W + 1);
+#pragma omp simd
+    for (Index q = 0; q < count; ++q) {
+        T r = rows.start + rows.step * T(q) + 1, s = columns.start + columns.step * T(q) + 1;
+        r = r > 0 ? r : 0;  // NaN too
+        s = s > 0 ? s : 0;
+        r = r < last_row ? r : last_row;
+        s = s < last_column ? s : last_column;
+        const Index row = Index(r), column = Index(s), i = row * width + column;
+        const T down = r - T(row), across = s - T(column);
+        const T above = framed[i] + (framed[i + 1] - framed[i]) * across;
+        const T left = framed[i + width], right = framed[i + width + 1];
+        y[q] = above + (left + (right - left) * across - above) * down;
     }
-    read_edge(within.last, g.Q);
 }
 
 }  // namespace
@@ -108,14 +102,16 @@ void warp_bilinear(const WarpArgs<T>& g) noexcept {
 
 template <class T>
 void warp_affine(const AffineArgs<T>& g) noexcept {
+    const auto read = framed_side(g.H) * framed_side(g.W) <= INT32_MAX ? read_line<int32_t, T>
+                                                                       : read_line<int64_t, T>;
     for (int64_t n = 0; n < g.N; ++n) {
         const T* const m = g.maps + n * 6;
         for (int64_t c = 0; c < g.C; ++c) {
-            const T* const x = g.x + (n * g.C + c) * g.H * g.W;
+            frame_plane(g.x + (n * g.C + c) * g.H * g.W, g.framed, g);
             T* const y = g.y + (n * g.C + c) * g.P * g.Q;
             for (int64_t p = 0; p < g.P; ++p) {
                 const Line<T> rows{m[2] + m[1] * T(p), m[0]}, columns{m[5] + m[4] * T(p), m[3]};
-                read_line(x, y + p * g.Q, rows, columns, g);
+                read(g.framed, y + p * g.Q, rows, columns, g);
             }
         }
     }

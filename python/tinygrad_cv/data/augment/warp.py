@@ -97,16 +97,17 @@ def affine_maps(
     turn, size = np.radians(np.atleast_1d(degrees)), np.atleast_1d(scale)
     x_shear, y_shear = np.radians(np.broadcast_to(shear, (len(turn), 2))).T
     move = np.broadcast_to(translate, (len(turn), 2))
-    cos, sin = np.cos(turn), np.sin(turn)
-    rotate = np.array([[cos, sin], [-sin, cos]])  # rows run downwards
-    one = np.ones_like(turn)
-    slant = np.array([[one, np.tan(x_shear)], [np.tan(y_shear), one]])
-    forward = np.einsum("ijn,jkn->nik", rotate, slant) * np.reshape(size, (-1, 1, 1))
-    back = np.linalg.inv(forward)  # of (x, y)
+    cos, sin, across, down = np.cos(turn), np.sin(turn), np.tan(x_shear), np.tan(y_shear)
     height, width = shape
-    middle = np.array([(width - 1) / 2, (height - 1) / 2])
-    start = middle - np.einsum("nij,nj->ni", back, middle + move)
-    maps: NDArray[Any] = np.concatenate([back, start[:, :, None]], axis=2)[:, ::-1]
+    x, y = (width - 1) / 2, (height - 1) / 2  # the centre
+    x_from, y_from = x + move[:, 0], y + move[:, 1]
+    maps = np.empty((len(turn), 2, 3))
+    # Rows run downwards: the turn is [[cos, sin], [-sin, cos]], the slant [[1, across], [down, 1]].
+    shrink = 1 / (size * (1 - across * down))
+    maps[:, 1, 0], maps[:, 1, 1] = shrink * (cos - sin * across), -shrink * (sin + cos * across)
+    maps[:, 0, 0], maps[:, 0, 1] = shrink * (sin - cos * down), shrink * (cos + sin * down)
+    maps[:, 1, 2] = x - maps[:, 1, 0] * x_from - maps[:, 1, 1] * y_from
+    maps[:, 0, 2] = y - maps[:, 0, 0] * x_from - maps[:, 0, 1] * y_from
     return maps
 
 
