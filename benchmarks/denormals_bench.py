@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import _harness as harness
 import numpy as np
-from train_bench import convnet, lenet, mlp
+from _networks import convnet, lenet, mlp
 
 import tinygrad_cv as tg
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import _harness as harness
 import numpy as np
-from train_bench import convnet, lenet
+from _networks import convnet, lenet
 
 import tinygrad_cv as tg
 from tinygrad_cv.data.augment import SampleRandom, named
