@@ -31,12 +31,8 @@ def both_ways(gpu, name, x, grad, alpha=0.25):
 @pytest.mark.parametrize("name", NAMES)
 def test_activations(gpu, schedule, rng, name):
     dtype = DTYPES[schedule % 2]
-    for size in (
-        0,
-        1,
-        257,
-        33_000 if name == "relu" else 300,
-    ):  # the longest: a thread takes several
+    longest = 33_000 if name == "relu" else 300  # a thread takes several
+    for size in (0, 1, 257, longest):
         x, grad = (rng.standard_normal((2, size)) * 4).astype(dtype)
         got, want = both_ways(gpu, name, x, grad)
         for ours, theirs in zip(got, want, strict=True):
