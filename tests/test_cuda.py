@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -42,6 +43,25 @@ def test_a_copy_on_the_gpu_is_a_copy():
     there = x.cuda()
     x[0] = 9
     assert there.tolist() == [1, 2]
+
+
+@GPU
+def test_derivatives_of_functions_stay_on_the_gpu():
+    x = tg.tensor([1.0, 3.0], device="cuda")
+    assert tg.jacobian(lambda x: x * x, x).device == "cuda:0"
+    assert tg.hessian(lambda x: (x * x * x).sum(), x).tolist() == [[6, 0], [0, 18]]
+
+
+@GPU
+def test_a_backward_pass_lets_go_of_masks_on_the_gpu():
+    x = tg.tensor([1.0, -2.0], device="cuda", requires_grad=True)
+    y = x.clamp(min=0)
+    mask = weakref.ref(y.gate.inside)
+    total = y.sum()
+    total.backward()
+    assert mask() is None
+    with pytest.raises(RuntimeError, match="Clamp was freed by an earlier backward pass"):
+        total.backward()
 
 
 @GPU
