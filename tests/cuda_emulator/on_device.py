@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import collections
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TESTS = Path(__file__).parents[1]
 # What is about the host alone: folders, files and functions below tests/, with the reason.
@@ -35,7 +39,11 @@ HOST_ALONE = {
     "engine/test_threads.py": "threads of the CPU",
     "ensemble": "training loops around models that are tested by themselves",
     "examples": "scripts",
+    "functional/conventions/test_graph.py::test_numpy_array_changed_before_backward": "memory shared with NumPy",
+    "functional/conventions/test_graph.py::test_numpy_of_a_tensor_that_requires_a_gradient": "memory shared with NumPy",
     "functional/test_numpy_names.py": "NumPy's functions called on tensors",
+    "functional/test_properties.py::test_a_gpu_that_is_not_there": "machines without a GPU",
+    "functional/test_properties.py::test_as_tensor_copies_only_what_it_must": "memory shared with NumPy",
     "gates/test_kernels.py": "when a kernel of the CPU is worth its call",
     "linear_model": "estimators with scikit-learn's interface take NumPy arrays",
     "neighbors": "estimators with scikit-learn's interface take NumPy arrays",
@@ -89,6 +97,22 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section(f"left out with --device={config.getoption('device')}")
         for (where, why), count in sorted(counts.items()):
             terminalreporter.line(f"{count:5} in {where}: {why}")
+
+
+def check_refused(call: Callable[[], Any], error: Any, match: str = "") -> None:
+    """The call raises `error`; for an index or label outside that lies on a GPU it may give NaN.
+
+    The host would have to wait for the GPU to see it (functional/bounds.py).
+    """
+    import tinygrad_cv as tg
+
+    if tg.get_default_device().type == "cuda" and issubclass(IndexError, error):
+        with suppress(error):
+            assert call().isnan().any()
+        return
+    with pytest.raises(error, match=match or None) as said:
+        call()
+    assert str(said.value)
 
 
 @pytest.fixture(autouse=True)
