@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -42,6 +43,25 @@ def test_a_copy_on_the_gpu_is_a_copy():
     there = x.cuda()
     x[0] = 9
     assert there.tolist() == [1, 2]
+
+
+@GPU
+def test_derivatives_of_functions_stay_on_the_gpu():
+    x = tg.tensor([1.0, 3.0], device="cuda")
+    assert tg.jacobian(lambda x: x * x, x).device == "cuda:0"
+    assert tg.hessian(lambda x: (x * x * x).sum(), x).tolist() == [[6, 0], [0, 18]]
+
+
+@GPU
+def test_a_backward_pass_lets_go_of_masks_on_the_gpu():
+    x = tg.tensor([1.0, -2.0], device="cuda", requires_grad=True)
+    y = x.clamp(min=0)
+    mask = weakref.ref(y.gate.inside)
+    total = y.sum()
+    total.backward()
+    assert mask() is None
+    with pytest.raises(RuntimeError, match="Clamp was freed by an earlier backward pass"):
+        total.backward()
 
 
 @GPU
@@ -135,11 +155,57 @@ def test_what_is_added_or_written_at_places_named_twice_is_the_cpus(dtype):
 
 @GPU
 @pytest.mark.parametrize("index", [[0, 3], [-4], [[1], [5]]])
-def test_an_index_outside_is_an_error_on_the_gpu_too(index):
+def test_an_index_outside_that_the_host_knows_is_an_error_on_the_gpu_too(index):
     x = tg.ones(3, 2, device="cuda")
-    for key in (tg.tensor(index).cuda(), (slice(None), tg.tensor(index).cuda()), index):
+    ints = x.long()
+    for key in (index, (slice(None), index)):
         with pytest.raises(IndexError, match="out of bounds"):
             x[key]
+        with pytest.raises(IndexError, match=r"__setitem__: index .* out of bounds"):
+            x[key] = 1.0
+    with pytest.raises(IndexError, match="out of bounds"):  # ints have no NaN to say it with
+        ints[tg.tensor(index).cuda()]
+    with pytest.raises(IndexError, match="out of bounds"):
+        ints[tg.tensor(index).cuda()] = 1
+
+
+NAN = float("nan")
+
+
+@GPU
+@pytest.mark.parametrize(
+    ("call", "want"),
+    [
+        (lambda x, i: x[i], [[NAN, NAN]] * 3),
+        (lambda x, i: x[:, i], [[NAN] * 3] * 2),
+        (lambda x, i: x.index_select(0, i), [[3, 4], [NAN, NAN], [NAN, NAN]]),
+        (lambda x, i: x.gather(0, i.reshape(3, 1)), [[3], [NAN], [NAN]]),
+        (lambda x, i: x.take(i * 2), [3, NAN, NAN]),
+        (lambda x, i: F.embedding(i, x), [[3, 4], [NAN, NAN], [NAN, NAN]]),
+        (lambda x, i: x.index_add(0, i, tg.ones_like(x[[0] * 3])), [[NAN, NAN], [4, 5]]),
+        (lambda x, i: x.scatter_add(0, i.reshape(3, 1), x[[0] * 3]), [[NAN, 2], [4, 4]]),
+        (lambda x, i: x.scatter(0, i.reshape(3, 1), 7.0), [[NAN, 2], [7, 4]]),
+        (lambda x, i: x.index_fill(0, i, 7.0), [[NAN, NAN], [7, 7]]),
+        (lambda x, i: x.index_copy(0, i, x[[0] * 3]), [[NAN, NAN], [1, 2]]),
+    ],
+)
+def test_an_index_outside_that_lies_on_the_gpu_gives_nan(call, want):
+    from standin import Cuda
+
+    x = tg.tensor([[1.0, 2.0], [3.0, 4.0]], device="cuda", requires_grad=True)
+    index = tg.tensor([1, 2, -3], device="cuda")
+    before = Cuda.synchronizations
+    y = call(x, index)
+    y.sum().backward()
+    assert Cuda.synchronizations == before
+    np.testing.assert_array_equal(y.detach().cpu().numpy(), want)
+
+
+@GPU
+def test_a_write_outside_on_the_gpu_writes_nan():
+    x = tg.zeros(3, device="cuda")
+    x[tg.tensor([1, 3], device="cuda")] = 1
+    assert x.isnan().tolist() == [True, True, False]
 
 
 @GPU

@@ -42,6 +42,17 @@ bool is_gate(PyObject* node) {
     return PyObject_TypeCheck(node, reinterpret_cast<PyTypeObject*>(engine.gate));
 }
 
+// Whether its type answers to NumPy's functions, as arrays on a GPU do. Most of what a gate keeps
+// beside arrays are numbers and names, for which the attribute need not be looked up.
+bool is_foreign_array(PyObject* value) {
+    static PyObject* const name = PyUnicode_InternFromString("__array_ufunc__");
+    if (value == Py_None || PyLong_Check(value) || PyFloat_Check(value) || PyUnicode_Check(value) ||
+        PyType_Check(value)) {
+        return false;
+    }
+    return PyObject_HasAttr(reinterpret_cast<PyObject*>(Py_TYPE(value)), name) != 0;
+}
+
 // As gate.py: release and _has_arrays.
 bool has_arrays(PyObject* value) {
     if (value == nullptr) return false;
@@ -49,7 +60,8 @@ bool has_arrays(PyObject* value) {
         PyObject** items = PySequence_Fast_ITEMS(value);
         return std::any_of(items, items + PySequence_Fast_GET_SIZE(value), has_arrays);
     }
-    return PyObject_TypeCheck(value, py::detail::npy_api::get().PyArray_Type_);
+    return PyObject_TypeCheck(value, py::detail::npy_api::get().PyArray_Type_) ||
+           is_foreign_array(value);
 }
 
 void let_go(PyObject* gate) {

@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import collections
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 TESTS = Path(__file__).parents[1]
-# What is about the host alone: folders and files below tests/, with the reason.
+# What is about the host alone: folders, files and functions below tests/, with the reason.
 HOST_ALONE = {
     "backends": "kernels; those of the GPU have tests of their own in backends/cuda",
     "benchmarks": "tables of timings",
@@ -25,13 +29,21 @@ HOST_ALONE = {
     "cuda_emulator": "the emulator itself",
     "data": "images and labels are NumPy's until a batch goes to the model",
     "docs": "text",
+    "engine/test_device.py::test_the_default_device_is_the_cpu_and_can_only_be_one_that_is_there": "what is left alone here is what it tests",
     "engine/test_exposure.py": "memory shared with NumPy",
     "engine/test_memory.py": "memory shared with NumPy",
+    "engine/test_printing.py": "a GPU's tensors name their device as well: test_cuda.py",
     "engine/test_shortcuts.py": "shortcuts are for NumPy's arrays",
+    "engine/test_tensor.py::test_dlpack": "memory shared with NumPy",
+    "engine/test_tensor.py::test_numpy_reads_a_tensor_without_gradient": "memory shared with NumPy",
     "engine/test_threads.py": "threads of the CPU",
     "ensemble": "training loops around models that are tested by themselves",
     "examples": "scripts",
+    "functional/conventions/test_graph.py::test_numpy_array_changed_before_backward": "memory shared with NumPy",
+    "functional/conventions/test_graph.py::test_numpy_of_a_tensor_that_requires_a_gradient": "memory shared with NumPy",
     "functional/test_numpy_names.py": "NumPy's functions called on tensors",
+    "functional/test_properties.py::test_a_gpu_that_is_not_there": "machines without a GPU",
+    "functional/test_properties.py::test_as_tensor_copies_only_what_it_must": "memory shared with NumPy",
     "gates/test_kernels.py": "when a kernel of the CPU is worth its call",
     "linear_model": "estimators with scikit-learn's interface take NumPy arrays",
     "neighbors": "estimators with scikit-learn's interface take NumPy arrays",
@@ -54,44 +66,53 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
 
 
-def reason_to_stay(file: Path) -> str | None:
-    """Why a test file does not take part; None: it does."""
-    try:
-        parts = file.relative_to(TESTS).parts
-    except ValueError:
-        return "documentation"
-    for length in range(1, len(parts) + 1):
-        where = "/".join(parts[:length])
+def reason_to_stay(file: Path, function: str = "") -> tuple[str, str] | None:
+    """What does not take part that a test belongs to, and why; None: it does take part."""
+    if not file.is_relative_to(TESTS):
+        return file.name, "documentation"
+    parts = file.relative_to(TESTS).parts
+    places = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
+    for where in (*places, f"{places[-1]}::{function}"):
         if where in HOST_ALONE:
-            return HOST_ALONE[where]
+            return where, HOST_ALONE[where]
     return None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("device") == "cpu":
         return
-    left = [item for item in items if reason_to_stay(item.path) is not None]
-    config.stash[LEFT] = collections.Counter(item.path for item in left)
-    config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if reason_to_stay(item.path) is None]
+    reasons = [reason_to_stay(item.path, item.name.partition("[")[0]) for item in items]
+    config.stash[LEFT] = collections.Counter(filter(None, reasons))
+    both = list(zip(items, reasons, strict=True))
+    config.hook.pytest_deselected(items=[item for item, reason in both if reason])
+    items[:] = [item for item, reason in both if not reason]
 
 
-LEFT = pytest.StashKey[collections.Counter]()
+LEFT = pytest.StashKey[collections.Counter[tuple[str, str]]]()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    counts: collections.Counter[tuple[str, str]] = collections.Counter()
-    for file, count in config.stash.get(LEFT, {}).items():
-        parts = file.relative_to(TESTS).parts if file.is_relative_to(TESTS) else (file.name,)
-        where = next(
-            (w for n in range(1, len(parts) + 1) if (w := "/".join(parts[:n])) in HOST_ALONE),
-            parts[0],
-        )
-        counts[where, reason_to_stay(file)] += count
+    counts = config.stash.get(LEFT, None)
     if counts:
         terminalreporter.section(f"left out with --device={config.getoption('device')}")
         for (where, why), count in sorted(counts.items()):
             terminalreporter.line(f"{count:5} in {where}: {why}")
+
+
+def check_refused(call: Callable[[], Any], error: Any, match: str = "") -> None:
+    """The call raises `error`; for an index or label outside that lies on a GPU it may give NaN.
+
+    The host would have to wait for the GPU to see it (functional/bounds.py).
+    """
+    import tinygrad_cv as tg
+
+    if tg.get_default_device().type == "cuda" and issubclass(IndexError, error):
+        with suppress(error):
+            assert call().isnan().any()
+        return
+    with pytest.raises(error, match=match or None) as said:
+        call()
+    assert str(said.value)
 
 
 @pytest.fixture(autouse=True)

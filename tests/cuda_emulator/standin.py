@@ -41,7 +41,12 @@ _WAITS = {
     "unique": 1,
     "unravel_index": 1,
 }
-_ON_THE_HOST = ("ndim", "shares_memory", "size")  # answered without a look at the values
+_ON_THE_HOST = (
+    "may_share_memory",
+    "ndim",
+    "shares_memory",
+    "size",
+)  # answered without a look at the values
 _AT = ("add", "maximum", "minimum")  # ufuncs whose `at` CuPy has for floats and 32-bit integers
 OPERATORS = _words("""
     add sub mul truediv floordiv mod pow matmul and or xor lshift rshift lt le gt ge eq ne
@@ -193,7 +198,12 @@ class ndarray:
         index = _indices(index)
         if _arrays_in(index, np.bool_):
             Cuda.synchronizations += 1
-        return _up(_inside(self._host, index), (self,))
+        result = _inside(self._host, index)
+        if _arrays_in(index, np.bool_) or _arrays_in(index, np.integer):
+            return _upload(result)
+        if isinstance(result, np.generic):  # a view in CuPy as well
+            result = self._host[(*(index if isinstance(index, tuple) else (index,)), ...)]
+        return _wrapped_view(self, result)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(value, np.ndarray) and value.ndim:

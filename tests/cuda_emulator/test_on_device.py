@@ -11,14 +11,21 @@ import tinygrad_cv as tg
 
 @pytest.mark.parametrize("place", on_device.HOST_ALONE)
 def test_what_does_not_take_part_is_there(place):
-    assert (on_device.TESTS / place).exists()
+    file, _, function = place.partition("::")
+    assert (on_device.TESTS / file).exists()
+    if function:
+        assert f"def {function}(" in (on_device.TESTS / file).read_text()
 
 
-def test_a_file_is_found_by_its_folder_or_by_itself():
+def test_a_test_is_found_by_its_folder_its_file_or_itself():
     reason = on_device.reason_to_stay
-    assert reason(on_device.TESTS / "cli" / "test_cli.py") == on_device.HOST_ALONE["cli"]
-    assert reason(on_device.TESTS / "gates" / "test_kernels.py") is not None
-    assert reason(on_device.TESTS / "gates" / "test_conv.py") is None
+    tests = on_device.TESTS
+    assert reason(tests / "cli" / "test_cli.py") == ("cli", on_device.HOST_ALONE["cli"])
+    assert reason(tests / "gates" / "test_kernels.py") is not None
+    assert reason(tests / "gates" / "test_conv.py") is None
+    assert reason(tests / "engine" / "test_tensor.py") is None
+    assert reason(tests / "engine" / "test_tensor.py", "test_dlpack") is not None
+    assert reason(tests.parent / "docs" / "cuda.md") is not None
 
 
 def test_host_and_device_meet_where_the_module_says(cupy):

@@ -34,7 +34,7 @@ def test_unknown_names_are_refused(name):
 def test_the_cpu_is_always_there():
     assert tg.tensor([1.0], device="cpu").device == tg.device("cpu")
     assert tg.zeros(2, device=tg.device("cpu")).device == "cpu"
-    x = tg.tensor([1.0])
+    x = tg.tensor([1.0], device="cpu")
     assert x.to("cpu") is x
 
 

@@ -15,10 +15,10 @@ def test_a_hook_sees_and_replaces_the_gradient():
     seen = []
     x = leaf(2.0)
     y = x * 3
-    y.register_hook(lambda grad: seen.append(repr(grad)))
+    y.register_hook(lambda grad: seen.append((grad.item(), grad.dtype)))
     y.register_hook(lambda grad: grad * 10)
     (y * 5).backward()
-    assert seen == ["tensor(5., dtype=float64)"]
+    assert seen == [(5.0, tg.float64)]
     assert x.grad.item() == 150
 
 
@@ -81,7 +81,7 @@ def test_retain_grad_keeps_the_gradient_of_a_gates_result():
     y.retain_grad()
     z = y * 5
     z.backward(retain_graph=True)
-    assert repr(y.grad) == "tensor(5., dtype=float64)"
+    assert (y.grad.item(), y.grad.dtype) == (5.0, tg.float64)
     z.backward()
     assert y.grad.item() == 10  # it adds up, as a leaf's does
 

@@ -115,7 +115,7 @@ def test_hooks_of_a_gate_that_is_gone_through_again_run_again():
 def test_a_users_gate_that_saves_nothing_is_gone_through_again():
     class Double(tg.Gate):
         def forward(self, x):
-            self.twos = np.full(x.shape, 2.0)  # its own affair
+            self.twos = np.full_like(x, 2.0)  # its own affair
             return x * 2
 
         def backward(self, grad):

@@ -98,7 +98,7 @@ def test_size_and_kind():
     assert (t.ndim, t.dim(), t.numel(), t.element_size()) == (2, 2, 6, 4)
     assert t.is_floating_point()
     assert not tg.tensor([1]).is_floating_point()
-    assert str(t.device) == "cpu"
+    assert t.device.type == tg.get_default_device().type
 
 
 def test_detach_shares_memory_and_not_the_graph():
@@ -159,7 +159,7 @@ def test_tensors_are_hashed_by_identity():
 def test_formatting():
     assert f"{tg.tensor(1.23456):.2f}" == "1.23"
     assert f"{tg.tensor(3):>4}" == "   3"
-    assert f"{tg.tensor([1.5])}" == "tensor([1.5000])"
+    assert f"{tg.tensor([1.5])}" == repr(tg.tensor([1.5]))
 
 
 # Copies

@@ -32,7 +32,7 @@ def test_grad_fn_is_the_gate():
 
 
 def test_a_tensor_in_memory_is_its_own_copy_there():
-    x = tg.ones(2, requires_grad=True)
+    x = tg.ones(2, requires_grad=True, device="cpu")
     assert x.cpu() is x
     assert not x.is_cuda
 

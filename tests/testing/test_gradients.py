@@ -87,7 +87,7 @@ class SwappedStrides(Gate):
         return x[:: self.rows, :: self.columns]
 
     def backward(self, grad):
-        gx = np.zeros(self.shape)
+        gx = np.zeros_like(grad, shape=self.shape)
         gx[:: self.columns, :: self.rows][: grad.shape[0], : grad.shape[1]] = grad
         return (gx,)
 

@@ -252,7 +252,7 @@ def _rows(out: Tensor, leaves: Sequence[Tensor], create_graph: bool, strict: boo
 
 def _stacked(rows: list[Tensor], shape: tuple[int, ...], like: Tensor) -> Tensor:
     """Rows as one tensor, recorded if one of them is."""
-    whole = wrap(np.zeros(shape, like.dtype))
+    whole = wrap(np.zeros(shape, like.dtype, like=like.array))
     flat = whole.reshape(len(rows), like.array.size) if rows else whole
     if all(row.node is None for row in rows):
         for position, row in enumerate(rows):

@@ -121,9 +121,14 @@ def placed(array: Any, name: str | device) -> Any:
     return to_host(array)
 
 
+def on_gpu(value: Any) -> bool:
+    """Whether it is a CuPy array, whose numbers the host would have to wait for."""
+    return type(value).__module__.partition(".")[0] == "cupy"
+
+
 def to_host(value: Any) -> Any:
     """A CuPy array as NumPy's; anything else as it is."""
-    return value.get() if type(value).__module__.partition(".")[0] == "cupy" else value
+    return value.get() if on_gpu(value) else value
 
 
 def check_one_device(where: str, values: Sequence[Any], error: Exception | None) -> None:

@@ -35,8 +35,11 @@ def owner(array: Any) -> Any:
 
 
 def writeable(array: Any) -> bool:
-    """Whether the array may be written to: CuPy's arrays always may."""
-    return bool(getattr(array.flags, "writeable", True))
+    """Whether the array may be written to: for CuPy's, whether it shows each element once."""
+    allowed = getattr(array.flags, "writeable", None)
+    if allowed is None:
+        allowed = all(step or n < 2 for step, n in zip(array.strides, array.shape, strict=True))
+    return bool(allowed)
 
 
 def wrote(array: Any) -> None:

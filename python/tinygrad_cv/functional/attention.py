@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_cv.engine import memory
+from tinygrad_cv.engine.device import on_gpu
+from tinygrad_cv.engine.masking import maybe_any
 from tinygrad_cv.engine.tensor import wrap
 from tinygrad_cv.functional.activation import softmax
+from tinygrad_cv.functional.bounds import nan_where, within
 from tinygrad_cv.functional.choice import where as where_
 from tinygrad_cv.functional.linalg import matmul
 from tinygrad_cv.functional.methods import require_float
 from tinygrad_cv.functional.norms import vector_norm
 from tinygrad_cv.functional.regularization import dropout
 from tinygrad_cv.gates.chain import Damp, Keep
-from tinygrad_cv.gates.indexing import Index
+from tinygrad_cv.gates.indexing import Index, add_at
 
 if TYPE_CHECKING:
     from tinygrad_cv.engine.tensor import Tensor
@@ -89,18 +92,25 @@ def scaled_dot_product_attention(
         allowed = attn_mask.array
     elif attn_mask is not None:
         scores = scores + attn_mask
-    weights = _weights(scores, allowed)
+    if attn_mask is None and on_gpu(scores.array):
+        # Every query sees a key, unless scores are infinite: not worth a mask, for which see `_weights`.
+        weights = softmax(_allowed(scores, allowed), -1)
+    else:
+        weights = _weights(_allowed(scores, allowed))
     if dropout_p:
         weights = dropout(weights, dropout_p)
     return matmul(weights, value)
 
 
-def _weights(scores: Tensor, allowed: Any) -> Tensor:
-    """The softmax over the keys that are allowed; zeros where there are none."""
-    if allowed is not None:
-        scores = where_(wrap(allowed), scores, -math.inf)
+def _allowed(scores: Tensor, allowed: Any) -> Tensor:
+    """Minus infinity in the place of scores that are not allowed."""
+    return scores if allowed is None else where_(wrap(allowed), scores, -math.inf)
+
+
+def _weights(scores: Tensor) -> Tensor:
+    """The softmax over the keys whose scores are not minus infinity; zeros where there are none."""
     seen = (scores.array != -math.inf).any(axis=-1, keepdims=True)
-    if seen.all():
+    if not maybe_any(~seen):
         return softmax(scores, -1)
     return Keep(seen)(softmax(where_(wrap(seen), scores, 0.0), -1))
 
@@ -150,7 +160,7 @@ def embedding(
     Raises
     ------
     IndexError
-        An index outside the table.
+        An index outside the table; on a GPU the host does not wait to see it, and its row is NaN.
     TypeError
         Indices that are no ints.
     ValueError
@@ -163,11 +173,10 @@ def embedding(
     indices, rows = input.array, weight.shape[0]
     if indices.dtype.kind not in "iu":
         raise TypeError(f"embedding: input must hold ints, got {indices.dtype}")
-    bad = (indices < 0) | (indices >= rows)
-    if bad.any():
-        raise IndexError(
-            f"embedding: index {int(indices[bad][0])} is outside the table's rows 0 to {rows - 1}"
-        )
+    indices, outside = within(
+        indices, 0, rows, weight.dtype,
+        lambda i: f"embedding: index {i} is outside the table's rows 0 to {rows - 1}",
+    )  # fmt: skip
     if padding_idx is not None:
         if not -rows <= padding_idx < rows:
             raise ValueError(f"embedding: padding_idx {padding_idx} but the table has {rows} rows")
@@ -176,14 +185,14 @@ def embedding(
         _shorten(weight, np.unique(indices), max_norm, norm_type)
     out: Tensor = Index(indices.astype(np.int64))(weight)
     if scale_grad_by_freq:
-        counts = np.bincount(indices.reshape(-1), minlength=rows)[indices][..., None]
+        ones = np.ones_like(indices, np.float64)
+        counts = add_at(indices, ones, (rows,))[indices][..., None]
         out = Damp((1 / counts).astype(weight.dtype))(out)
-    if padding_idx is None or not weight.requires_grad:
-        return out
-    free = (indices != padding_idx)[..., None]
-    if free.all():
-        return out
-    return Keep(free)(out) + wrap(np.where(free, 0, out.array))
+    if padding_idx is not None and weight.requires_grad:
+        padding = (indices == padding_idx)[..., None]
+        if maybe_any(padding):
+            out = Keep(~padding)(out) + wrap(np.where(padding, out.array, 0))
+    return nan_where(None if outside is None else outside[..., None], out)
 
 
 def _shorten(weight: Tensor, rows: Any, max_norm: float, p: float) -> None:

@@ -95,7 +95,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     if input is None and other is None:
         return tuple([wrap(index) for index in np.nonzero(chosen)])
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
-        input, other = same_dtype("where", input, other)
+        pair = same_dtype("where", input, other)
+        input, other = [wrap(np.asarray(x.array, like=chosen)) for x in pair]
     return gates.Where(chosen.copy())(input, other)  # the graph's own, should it be written to
 
 

@@ -133,7 +133,7 @@ def allclose(
 @tensor_method()
 def equal(input: Tensor, other: Tensor) -> builtins.bool:
     """True if shapes and all values are the same; NaN is unequal to itself."""
-    return np.array_equal(input.array, other.array)
+    return bool(np.array_equal(input.array, other.array))
 
 
 def _truth(x: Any) -> Any:

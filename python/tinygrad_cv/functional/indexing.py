@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tinygrad_cv.engine.tensor import Tensor, wrap
+from tinygrad_cv.functional.bounds import nan_where, within
 from tinygrad_cv.functional.methods import dim_index, tensor_method
 from tinygrad_cv.functional.shape import reshape
 from tinygrad_cv.gates import indexing as gates
@@ -21,10 +23,12 @@ def index(input: Tensor, key: Any) -> Tensor:
     Raises
     ------
     IndexError
-        An index outside the tensor, or a key that is none.
+        An index outside the tensor, or a key that is none. Ints on a GPU are not waited for: if one
+        is outside, all that is taken is NaN.
     """
     try:
-        return gates.Index(_bounded(input.array, plain_key(key)))(input)
+        key, outside = bounded(input.array, plain_key(key))
+        return nan_where(outside, gates.Index(key)(input))
     except IndexError as error:
         raise IndexError(f"index: {error} (the tensor has shape {input.shape})") from None
 
@@ -32,28 +36,31 @@ def index(input: Tensor, key: Any) -> Tensor:
 del Tensor.index  # type: ignore[attr-defined]
 
 
-def _bounded(array: Any, key: Any) -> Any:
-    """The key, unless it names what a GPU's array has not: NumPy's look themselves, CuPy's wrap.
+def bounded(array: Any, key: Any) -> tuple[Any, Any]:
+    """A key that names what a GPU's array has, and whether it did not before (see `bounds`).
 
-    Raises IndexError.
+    NumPy's arrays look themselves, CuPy's wrap. Raises IndexError.
     """
     if isinstance(array, np.ndarray):
-        return key
-    parts = key if isinstance(key, tuple) else (key,)
+        return key, None
+    parts = list(key) if isinstance(key, tuple) else [key]
     spans = [_dimensions(part) for part in parts]
-    axis = 0
-    for part, span in zip(parts, spans, strict=True):
+    axis, outside = 0, None
+    for i, (part, span) in enumerate(zip(parts, spans, strict=True)):
         if part is Ellipsis:
             axis += array.ndim - sum(spans)
         elif hasattr(part, "dtype") and part.dtype != np.bool_ and axis < array.ndim:
             length = array.shape[axis]
-            bad = (part < -length) | (part >= length)
-            if bad.any():
-                raise IndexError(
-                    f"index {int(part[bad][0])} is out of bounds for axis {axis} with size {length}"
-                )
+            message = partial(_out_of_bounds, axis, length)
+            parts[i], bad = within(part, -length, length, array.dtype, message)
+            if bad is not None:
+                outside = bad.any() if outside is None else outside | bad.any()
         axis += span
-    return key
+    return tuple(parts) if isinstance(key, tuple) else parts[0], outside
+
+
+def _out_of_bounds(axis: int, length: int, index: int) -> str:
+    return f"index {index} is out of bounds for axis {axis} with size {length}"
 
 
 def _dimensions(part: Any) -> int:
@@ -97,18 +104,20 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     Raises
     ------
     IndexError
-        An index outside the dimension.
+        An index outside the dimension; on a GPU the host does not wait to see it, and what it takes
+        is NaN.
     ValueError
         Shapes that do not fit.
     """
-    return gates.Take(_places("gather", input.shape, dim, index))(input)
+    places, outside = _places("gather", input, dim, index)
+    return nan_where(outside, gates.Take(places)(input))
 
 
 @tensor_method()
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """As `gather`, with shapes broadcast against each other; without `dim` input is one row."""
     if dim is None:
-        return gates.Take(_flat_places("take_along_dim", input, indices))(input)
+        return take(input, indices)
     axis = dim_index("take_along_dim", dim, input.array.ndim)
     shape, shown = list(input.shape), list(indices.shape)
     if len(shape) != len(shown):
@@ -131,16 +140,13 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 @tensor_method()
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The elements at places counted in row order, in the shape of `index`."""
-    return gates.Take(_flat_places("take", input, index))(input)
-
-
-def _flat_places(where: str, input: Tensor, index: Tensor) -> Any:
-    found = _ints(where, index)
     size = input.numel()
-    bad = (found < -size) | (found >= size)
-    if bad.any():
-        raise IndexError(f"{where}: index {int(found[bad][0])} but input has {size} elements")
-    return np.where(found < 0, found + size, found)
+    found, outside = within(
+        _ints("take", index), -size, size, input.dtype,
+        lambda i: f"take: index {i} but input has {size} elements",
+    )  # fmt: skip
+    places = np.where(found < 0, found + size, found)
+    return nan_where(outside, gates.Take(places)(input))
 
 
 def _ints(where: str, index: Any) -> Any:
@@ -150,15 +156,14 @@ def _ints(where: str, index: Any) -> Any:
     return array
 
 
-def _places(where: str, shape: tuple[int, ...], dim: int, index: Any) -> Any:
-    """The places in row order that gather takes from a tensor of this shape."""
+def _places(where: str, input: Tensor, dim: int, index: Any) -> tuple[Any, Any]:
+    """The places in row order that gather takes, and which are outside (see `bounds`)."""
     found = _ints(where, index)
-    axis = dim_index(where, dim, len(shape))
-    if not shape:
-        shape = (1,)
+    axis = dim_index(where, dim, input.ndim)
+    shape = input.shape or (1,)
     if found.ndim != len(shape):
         if found.size == 0:
-            return found.astype(np.int64)
+            return found.astype(np.int64), None
         if found.ndim or len(shape) != 1:
             raise ValueError(
                 f"{where}: index has shape {found.shape} but input {shape}: as many dimensions "
@@ -170,12 +175,10 @@ def _places(where: str, shape: tuple[int, ...], dim: int, index: Any) -> Any:
             f"{where}: index has shape {found.shape} but input {shape}: it must not be longer, "
             f"but for dimension {axis}"
         )
-    bad = (grown < 0) | (grown >= shape[axis])
-    if bad.any():
-        raise IndexError(
-            f"{where}: index {int(grown[bad][0])} is outside dimension {axis} of length "
-            f"{shape[axis]}"
-        )
+    grown, outside = within(
+        grown, 0, shape[axis], input.dtype,
+        lambda i: f"{where}: index {i} is outside dimension {axis} of length {shape[axis]}",
+    )  # fmt: skip
     coordinates: list[Any] = [
         np.arange(n, like=grown).reshape([-1 if i == k else 1 for k in range(grown.ndim)])
         for i, n in enumerate(grown.shape)
@@ -184,7 +187,7 @@ def _places(where: str, shape: tuple[int, ...], dim: int, index: Any) -> Any:
     flat: Any = np.zeros((), np.int64, like=grown)
     for length, coordinate in zip(shape, coordinates, strict=True):
         flat = flat * length + coordinate
-    return flat.reshape(found.shape)
+    return flat.reshape(found.shape), None if outside is None else outside.reshape(found.shape)
 
 
 @tensor_method()
@@ -194,29 +197,30 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     Raises
     ------
     IndexError
-        An index outside the dimension.
+        An index outside the dimension; on a GPU its slice is NaN, as with `gather`.
     ValueError
         An index of more than one dimension.
     """
     axis = dim_index("index_select", dim, input.array.ndim)
-    found = _slices("index_select", input, axis, index)
+    found, outside = _slices("index_select", input, axis, index)
     if not input.array.ndim:
         return reshape(index_select(reshape(input, 1), 0, index), ())
-    return gates.Index((slice(None),) * axis + (found,))(input)
+    return nan_where(outside, gates.Index((slice(None),) * axis + (found,))(input))
 
 
-def _slices(where: str, input: Tensor, axis: int, index: Any) -> Any:
-    """The ints of a row, checked against the length of a dimension."""
+def _slices(where: str, input: Tensor, axis: int, index: Any) -> tuple[Any, Any]:
+    """The ints of a row, and which are outside the dimension (see `bounds`), in the slices' shape."""
     found = _ints(where, index)
     if found.ndim > 1:
         raise ValueError(f"{where}: index must have shape (n,), got {found.shape}")
     length = input.shape[axis] if input.array.ndim else 1
-    bad = (found < 0) | (found >= length)
-    if bad.any():
-        raise IndexError(
-            f"{where}: index {int(found[bad][0])} is outside dimension {axis} of length {length}"
-        )
-    return found.reshape(-1).astype(np.int64)
+    found, outside = within(
+        found.reshape(-1), 0, length, input.dtype,
+        lambda i: f"{where}: index {i} is outside dimension {axis} of length {length}",
+    )  # fmt: skip
+    if outside is not None:
+        outside = outside.reshape(-1, *[1] * (input.ndim - axis - 1))
+    return found.astype(np.int64), outside
 
 
 def _slice_places(shape: tuple[int, ...], axis: int, found: Any) -> Any:
@@ -230,15 +234,15 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     Raises
     ------
     IndexError
-        An index outside the dimension.
+        An index outside the dimension; on a GPU some slice becomes NaN, as with `gather`.
     ValueError
         A source of another shape than the slices.
     TypeError
         A source of another dtype.
     """
     axis = dim_index("index_add", dim, input.array.ndim)
-    found = _slices("index_add", input, axis, index)
-    source = _fitting_source("index_add", input, axis, found, source)
+    found, outside = _slices("index_add", input, axis, index)
+    source = nan_where(outside, _fitting_source("index_add", input, axis, found, source))
     if alpha != 1:
         source = source * alpha
     return input + gates.AddAt(_slice_places(input.shape, axis, found), input.shape)(source)
@@ -251,8 +255,8 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     Raises as `index_add`.
     """
     axis = dim_index("index_copy", dim, input.array.ndim)
-    found = _slices("index_copy", input, axis, index)
-    source = _fitting_source("index_copy", input, axis, found, source)
+    found, outside = _slices("index_copy", input, axis, index)
+    source = nan_where(outside, _fitting_source("index_copy", input, axis, found, source))
     return gates.Put((slice(None),) * axis + (found,))(input, source)
 
 
@@ -273,17 +277,17 @@ def _fitting_source(where: str, input: Tensor, axis: int, found: Any, source: Te
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """input with `value` in the slices that `index` names along `dim`."""
     axis = dim_index("index_fill", dim, input.array.ndim)
-    found = _slices("index_fill", input, axis, index)
+    found, outside = _slices("index_fill", input, axis, index)
     if not isinstance(value, Tensor):
         value = wrap(np.asarray(value, input.dtype, like=input.array))
-    return gates.Put((slice(None),) * axis + (found,))(input, value)
+    return gates.Put((slice(None),) * axis + (found,))(input, nan_where(outside, value))
 
 
 def _source(where: str, input: Tensor, index: Any, src: Any) -> Tensor:
     """The part of `src` that stands under the index, in the dtype of the input."""
     found = _ints(where, index)
     if not isinstance(src, Tensor):
-        return wrap(np.full(found.shape, src, input.dtype, like=input.array))
+        return wrap(np.full_like(input.array, src, shape=found.shape))
     if src.dtype != input.dtype:
         raise TypeError(f"{where}: src is {src.dtype} but input is {input.dtype}")
     if src.ndim != found.ndim or any(n > m for n, m in zip(found.shape, src.shape, strict=True)):
@@ -329,8 +333,9 @@ def scatter(
     """
     if (src is None) == (value is None):
         raise TypeError("scatter: expected a tensor src or a number value, one of the two")
-    places = _places("scatter", input.shape, dim, index)
+    places, outside = _places("scatter", input, dim, index)
     values = _source("scatter", input, index, value if src is None else src)
+    values = nan_where(outside, values)
     if reduce is None:
         flat = gates.Put(places)(reshape(input, -1), values)
         return reshape(flat, input.shape)
@@ -339,7 +344,7 @@ def scatter(
     if reduce == "multiply":
         if np.unique(places).size != places.size:
             raise ValueError("scatter: reduce='multiply' needs an index that names no place twice")
-        ones = wrap(np.ones(input.numel(), input.dtype, like=input.array))
+        ones = wrap(np.ones_like(input.array, shape=(input.numel(),)))
         return input * reshape(gates.Put(places)(ones, values), input.shape)
     raise ValueError(f"scatter: reduce must be 'add', 'multiply' or None, got {reduce!r}")
 
@@ -350,8 +355,8 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
 
     Raises as `scatter`.
     """
-    places = _places("scatter_add", input.shape, dim, index)
-    values = _source("scatter_add", input, index, src)
+    places, outside = _places("scatter_add", input, dim, index)
+    values = nan_where(outside, _source("scatter_add", input, index, src))
     return input + gates.AddAt(places, input.shape)(values)
 
 

@@ -16,7 +16,8 @@ from tinygrad_cv.engine.gate import extra_of
 from tinygrad_cv.engine.random import Generator, default_generator
 from tinygrad_cv.engine.tensor import Leaf, Tensor, wrap
 from tinygrad_cv.engine.views import View, view_of, views_of
-from tinygrad_cv.functional.indexing import plain_key
+from tinygrad_cv.functional.bounds import nan_where
+from tinygrad_cv.functional.indexing import bounded, plain_key
 from tinygrad_cv.gates.indexing import Put, write_at
 
 _RANK = {"b": 0, "u": 1, "i": 1, "f": 2}
@@ -63,7 +64,7 @@ def put(where: str, target: Tensor, key: Any, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
         value = wrap(np.asarray(value, like=target.array))
     recorded = _start(where, target, value)
-    key = plain_key(key)
+    key, value = _inside(where, target, plain_key(key), value)
     if not recorded:
         _assign(where, target.array, key, value.array)
         memory.wrote(target.array)
@@ -76,6 +77,15 @@ def put(where: str, target: Tensor, key: Any, value: Any) -> Tensor:
     else:
         _put_in_base(view, key, value)
     return target
+
+
+def _inside(where: str, target: Tensor, key: Any, value: Tensor) -> tuple[Any, Tensor]:
+    """The key, and the value: on a GPU NaN, if the key names what is not there (see `bounds`)."""
+    try:
+        key, outside = bounded(target.array, key)
+    except IndexError as error:
+        raise IndexError(f"{where}: {error} (the tensor has shape {target.shape})") from None
+    return key, value if outside is None else nan_where(outside, value.to(target.dtype))
 
 
 def _start(where: str, target: Tensor, *operands: Any) -> bool:

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cv.engine.device import check_one_device
+from tinygrad_cv.engine.device import check_one_device, on_gpu
 from tinygrad_cv.engine.gate import zero_dim
+from tinygrad_cv.engine.masking import maybe_any
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.activation import log_softmax
+from tinygrad_cv.functional.bounds import nan_where, within
 from tinygrad_cv.functional.choice import masked_fill
 from tinygrad_cv.functional.loss_reduction import check_reduction, floats_of, reduced
 from tinygrad_cv.functional.methods import require_float
@@ -80,9 +82,7 @@ def cross_entropy(
     if target.dtype.kind == "f":
         return _of_probabilities(input, dim, target, weight, reduction, label_smoothing)
     has_kernel = label_smoothing == 0.0 and _has_kernel(input, weight)
-    # A kernel on a GPU makes NaN of what is no class: to look at the labels would wait for the GPU.
-    look = not has_kernel or isinstance(input.array, np.ndarray)
-    labels = _labels(where, input, dim, target, ignore_index, look)
+    labels = _labels(where, input, dim, target, ignore_index)
     if has_kernel:
         factors = None if weight is None else weight.array
         labels = labels.astype(np.int64, copy=False)
@@ -117,7 +117,7 @@ def nll_loss(
     Raises
     ------
     ValueError, TypeError, IndexError
-        As `cross_entropy`.
+        As `cross_entropy`, where a label that is no class makes a NaN on a GPU.
     """
     check_reduction("nll_loss", reduction)
     dim = _class_dim("nll_loss", input)
@@ -138,12 +138,12 @@ def _has_kernel(input: Tensor, weight: Tensor | None) -> bool:
     )
 
 
-def labels_of(where: str, input: Tensor, target: Any) -> Any:
-    """The labels of scores of shape (N, K), checked; none may be left out."""
+def labels_of(where: str, input: Tensor, target: Any) -> tuple[Any, Any]:
+    """The labels of scores of shape (N, K), and which are no class (see `bounds`)."""
     if input.ndim != 2:
         raise ValueError(f"{where}: input must have shape (N, K), got {input.shape}")
     require_float(where, input)
-    return _labels(where, input, 1, target, None)
+    return _known(input, 1, _labels(where, input, 1, target, None))
 
 
 def _class_dim(where: str, input: Tensor) -> int:
@@ -164,10 +164,8 @@ def _check_weight(where: str, input: Tensor, dim: int, weight: Tensor | None) ->
         raise ValueError(f"{where}: weight must not require a gradient; use weight.detach()")
 
 
-def _labels(
-    where: str, input: Tensor, dim: int, target: Any, ignore_index: int | None, look: bool = True
-) -> Any:
-    """The labels as an array; with `look` each is checked."""
+def _labels(where: str, input: Tensor, dim: int, target: Any, ignore_index: int | None) -> Any:
+    """The labels as an array, each checked unless they are on a GPU, for which the host would wait."""
     labels = target.array if isinstance(target, Tensor) else np.asarray(target, like=input.array)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{where}: target must be integers, got {labels.dtype}")
@@ -177,7 +175,9 @@ def _labels(
             f"{where}: target has shape {labels.shape} but input {input.shape} expects {shape}"
         )
     check_one_device(where, (input.array, labels), None)
-    if look and labels.size and (labels.min() < 0 or labels.max() >= input.shape[dim]):
+    if on_gpu(labels) or not labels.size:
+        return labels.copy()
+    if labels.min() < 0 or labels.max() >= input.shape[dim]:
         _check_labels(where, input, dim, labels, ignore_index)
     return labels.copy()  # a gate keeps them: the user may write into his
 
@@ -198,12 +198,20 @@ def _check_labels(
         )
 
 
+def _known(scores: Tensor, dim: int, labels: Any) -> tuple[Any, Any]:
+    """The labels, and which of those on a GPU, where none was looked at, are no class."""
+    if not on_gpu(labels):
+        return labels, None
+    classes = scores.shape[dim]
+    return within(labels, 0, classes, scores.dtype, lambda i: f"{i} is none of {classes} classes")
+
+
 def _likelihood(
     scores: Tensor, dim: int, labels: Any, weight: Tensor | None, ignore_index: int
 ) -> tuple[Tensor, Any]:
     """-scores[label], times its factor: the class's weight, 0 where the label is to be ignored."""
     used = labels != ignore_index
-    classes = np.where(used, labels, 0)
+    classes, wrong = _known(scores, dim, np.where(used, labels, 0))
     if scores.ndim == 2:
         picked = Pick(classes)(scores)
     else:
@@ -214,12 +222,12 @@ def _likelihood(
         picked = Take(places.reshape(labels.shape))(scores)
     factors = used if weight is None else np.where(used, weight.array[classes], 0)
     factors = factors.astype(scores.dtype)
-    return _without(-picked * wrap(factors), ~used), factors
+    return _without(nan_where(wrong, -picked * wrap(factors)), ~used), factors
 
 
 def _without(loss: Tensor, ignored: Any) -> Tensor:
     """0 where the label is to be ignored, be the scores there infinite or NaN."""
-    return masked_fill(loss, wrap(ignored), 0.0) if ignored.any() else loss
+    return masked_fill(loss, wrap(ignored), 0.0) if maybe_any(ignored) else loss
 
 
 def _along(weight: Tensor, dim: int, ndim: int) -> Tensor:
@@ -255,6 +263,10 @@ def _reduced(loss: Tensor, reduction: str, factors: Any) -> Tensor:
     if reduction != "mean":
         return reduced(loss, reduction)
     total = factors.sum()
+    if on_gpu(total):
+        nothing = total == 0
+        nan = np.where(nothing, np.nan, 0).astype(total.dtype)
+        return loss.sum() / wrap(total + nothing) + wrap(nan)
     if not total:
         return loss.sum() + math.nan  # the mean of nothing; its gradient is 0
     return loss.sum() / wrap(zero_dim(total))

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.functional.activation import logsigmoid, relu
 from tinygrad_cv.functional.arithmetic import sqrt
+from tinygrad_cv.functional.bounds import nan_where
 from tinygrad_cv.functional.choice import clamp, minimum, where
 from tinygrad_cv.functional.loss import labels_of
 from tinygrad_cv.functional.loss_reduction import (
@@ -62,7 +63,7 @@ def multi_margin_loss(
     ValueError
         Another p, shapes that do not fit, or an unknown reduction.
     IndexError
-        A label outside [0, K).
+        A label outside [0, K); on a GPU the host does not wait to see it, and its row is NaN.
 
     Notes
     -----
@@ -72,11 +73,12 @@ def multi_margin_loss(
         raise ValueError(f"multi_margin_loss: p must be 1 or 2, got {p}")
     check_reduction("multi_margin_loss", reduction)
     rows = input if input.ndim != 1 else input.reshape(1, -1)
-    labels = labels_of("multi_margin_loss", rows, target if input.ndim != 1 else target.reshape(1))
+    target = target if input.ndim != 1 else target.reshape(1)
+    labels, wrong = labels_of("multi_margin_loss", rows, target)
     over = _overshoot(rows, labels, margin)
     if p == 2:
         over = over * over
-    loss = over.sum(1) / rows.shape[1]
+    loss = nan_where(wrong, over.sum(1) / rows.shape[1])
     if weight is not None:
         if weight.shape != rows.shape[1:]:
             raise ValueError(
@@ -103,7 +105,7 @@ def multiclass_svm_loss(scores: Tensor, y: Tensor, delta: float = 1.0) -> Tensor
     ValueError
         Shapes that do not fit.
     IndexError
-        A label outside [0, K).
+        A label outside [0, K); on a GPU the host does not wait to see it, and its row is NaN.
 
     Notes
     -----
@@ -120,8 +122,8 @@ def multiclass_svm_loss(scores: Tensor, y: Tensor, delta: float = 1.0) -> Tensor
     >>> multiclass_svm_loss(scores, tg.tensor([0]), delta=10.0).item()
     8.0
     """
-    labels = labels_of("multiclass_svm_loss", scores, y)
-    return _overshoot(scores, labels, delta).sum(1).mean()
+    labels, wrong = labels_of("multiclass_svm_loss", scores, y)
+    return nan_where(wrong, _overshoot(scores, labels, delta).sum(1)).mean()
 
 
 def hinge_embedding_loss(

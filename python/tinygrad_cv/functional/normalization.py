@@ -372,7 +372,7 @@ def _normalised(
     if weight is None and bias is None:
         return gates.Standardize(axes, eps, stats)(input)
     if weight is None:
-        weight = wrap(np.ones((1,) * input.ndim, input.dtype, like=input.array))
+        weight = wrap(np.ones_like(input.array, shape=(1,) * input.ndim))
     if bias is None:
         bias = wrap(np.zeros((1,) * input.ndim, input.dtype, like=input.array))
     return gates.AffineNorm(axes, eps, stats)(input, weight, bias)

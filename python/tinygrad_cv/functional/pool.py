@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_cv.backends.contract import Pool2dSettings
 from tinygrad_cv.engine.tensor import wrap
+from tinygrad_cv.functional.bounds import nan_where, within
 from tinygrad_cv.functional.choice import where as where_
 from tinygrad_cv.functional.conv import numbers
 from tinygrad_cv.functional.methods import ints
@@ -320,15 +321,14 @@ def max_unpool2d(
     if indices.dtype != np.int64:
         raise TypeError(f"{where}: indices must be int64, got {indices.dtype}")
     area = size[0] * size[1]
-    bad = (indices.array < 0) | (indices.array >= area)
-    if bad.any():
-        raise IndexError(
-            f"{where}: index {int(indices.array[bad][0])} is outside the result's {size}"
-        )
+    places, outside = within(
+        indices.array, 0, area, input.dtype,
+        lambda i: f"{where}: index {i} is outside the result's {size}",
+    )  # fmt: skip
     images = np.arange(input.shape[0] * input.shape[1], like=input.array)
     images = images.reshape(*input.shape[:2], 1, 1)
     zeros = wrap(np.zeros(images.size * area, input.dtype, like=input.array))
-    flat = Put(images * area + indices.array, in_place=True)(zeros, input)
+    flat = Put(images * area + places, in_place=True)(zeros, nan_where(outside, input))
     return flat.reshape(*input.shape[:2], *size)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from tinygrad_cv.engine.device import on_gpu
 from tinygrad_cv.functional.activation import logsigmoid
+from tinygrad_cv.functional.bounds import nan_where
 from tinygrad_cv.functional.choice import clamp, where
 from tinygrad_cv.functional.exponential import exp, log
 from tinygrad_cv.functional.loss_reduction import (
@@ -127,7 +129,7 @@ def binary_cross_entropy(
     Raises
     ------
     ValueError
-        Shapes that differ, or an input outside [0, 1].
+        Shapes that differ, or an input outside [0, 1] (on a GPU its loss is NaN).
 
     Notes
     -----
@@ -138,7 +140,8 @@ def binary_cross_entropy(
     input, target = floats_of(name, input=input, target=target)
     check_same_shape(name, input, target)
     bad = (input.array < 0) | (input.array > 1)
-    if bad.any():
+    # A GPU is not waited for: logarithms of what is no probability are NaN.
+    if not on_gpu(bad) and bad.any():
         raise ValueError(
             f"{name}: input must be probabilities, 0 to 1, got {float(input.array[bad][0])}; "
             "binary_cross_entropy_with_logits takes scores"
@@ -244,7 +247,7 @@ def gaussian_nll_loss(
     Raises
     ------
     ValueError
-        A negative variance, an eps that is not positive, or shapes that do not fit.
+        A negative variance (on a GPU its loss is NaN), an eps that is not positive, or shapes that do not fit.
     """
     name = "gaussian_nll_loss"
     check_reduction(name, reduction)
@@ -256,7 +259,8 @@ def gaussian_nll_loss(
             raise ValueError(f"{name}: var has shape {var.shape} but input {input.shape}")
     if eps <= 0:
         raise ValueError(f"{name}: eps must be > 0, got {eps}")
-    if (var.array < 0).any():
+    negative = var.array < 0
+    if not on_gpu(negative) and negative.any():
         raise ValueError(f"{name}: var must be >= 0, got {float(var.array.min())}")
     # As in PyTorch the gradient passes the cut-off as if it were not there.
     var = var + (clamp(var.detach(), eps) - var.detach())
@@ -264,4 +268,6 @@ def gaussian_nll_loss(
     loss = 0.5 * (log(var) + difference * difference / var)
     if full:
         loss = loss + 0.5 * math.log(2 * math.pi)
+    if on_gpu(negative):
+        loss = nan_where(negative, loss)
     return reduced(loss, reduction)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv.engine.device import on_gpu
 from tinygrad_cv.engine.random import Generator, default_generator
 from tinygrad_cv.engine.tensor import wrap
 from tinygrad_cv.functional.arithmetic import mul
@@ -53,22 +54,29 @@ def dropout(
         return input
     dtype = input.array.dtype
     if p < 1.0 and dtype.char in "fd":
-        source = (generator or default_generator).numpy
-        if isinstance(input.array, np.ndarray):
-            gate = Dropout(source.random(input.shape, dtype=dtype), p)
-        else:  # a key, with which the GPU draws by itself
-            gate = Dropout(int(source.integers(2**63)), p)
+        gate = Dropout(_draws(input.array, dtype, generator), p)
         return update("dropout", input, gate) if inplace else gate(input)
     mask = _mask(input, p, generator)
     return update("dropout", input, mul, mask) if inplace else mul(input, mask)
+
+
+def _draws(array: Any, dtype: Any, generator: Generator | None) -> Any:
+    """Numbers in [0, 1), one for each element; for a GPU a key with which it draws by itself."""
+    source = (generator or default_generator).numpy
+    if on_gpu(array):
+        return int(source.integers(2**63))
+    return source.random(array.shape, dtype=dtype)
 
 
 def _mask(input: Tensor, p: float, generator: Generator | None) -> Tensor:
     """What is multiplied with: 0 with probability `p`, else 1 / (1 - p)."""
     if p == 1.0:
         return zeros_like(input)
-    draws = (generator or default_generator).numpy.random(input.shape, dtype="float32")
-    mask = np.asarray((draws >= p).astype(input.dtype), like=input.array)
+    draws = _draws(input.array, np.float32, generator)
+    if on_gpu(input.array):
+        ones = np.ones_like(input.array, np.float32)
+        return wrap(Dropout(draws, p)(ones).astype(input.dtype, copy=False))
+    mask = (draws >= p).astype(input.dtype)
     mask /= 1.0 - p
     return wrap(mask)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv.engine.masking import maybe_any
 from tinygrad_cv.engine.tensor import wrap
 from tinygrad_cv.functional.interpolation import cubic
 from tinygrad_cv.functional.linalg import matmul
@@ -162,7 +163,7 @@ def _summed(input: Tensor, columns: list[Any], rows: list[Any]) -> Tensor:
         for x, x_exists, x_weight in columns:
             values = Take(base + (y * width + x)[:, None])(input)
             exists = (y_exists & x_exists)[:, None]
-            if not exists.all():
+            if maybe_any(~exists):
                 values = Keep(exists)(values)
             if y_weight is not None:
                 values = values * (y_weight * x_weight).unsqueeze(1)

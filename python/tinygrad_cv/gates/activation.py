@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tinygrad_cv.engine.gate import OUT, BinaryGate, UnaryGate
-from tinygrad_cv.engine.masking import below_mask
+from tinygrad_cv.engine.masking import below_mask, maybe_any
 from tinygrad_cv.engine.shortcuts import shortcut
 from tinygrad_cv.gates.broadcast import unbroadcast
 from tinygrad_cv.gates.chain import Keep, ZeroOr, array_of, chain, quiet
@@ -331,7 +331,7 @@ class Softplus(UnaryGate):
         (x,) = self.saved
         over = array_of(x) * self.beta > self.threshold
         slope = Sigmoid()(x * self.beta)
-        return (chain(grad, Where(over)(1.0, slope) if over.any() else slope),)
+        return (chain(grad, Where(over)(1.0, slope) if maybe_any(over) else slope),)
 
 
 class LogSigmoid(UnaryGate):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_cv.engine.gate import BinaryGate, Gate, UnaryGate
-from tinygrad_cv.engine.masking import below_mask
+from tinygrad_cv.engine.masking import below_mask, maybe_any
 from tinygrad_cv.gates.broadcast import shapes_of, unbroadcast
 from tinygrad_cv.gates.chain import Keep
 
@@ -52,7 +52,7 @@ class _Extreme(BinaryGate):
         self.shapes = shapes_of(a, b)
         self.a_loses, self.b_loses = a_loses, b_loses
         tied = a == b
-        self.tied = tied if tied.any() else None
+        self.tied = tied if maybe_any(tied) else None
 
     def backward(self, grad):
         shape_a, shape_b = self.shapes

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from tinygrad_cv.engine.gate import OUT, BinaryGate, UnaryGate
+from tinygrad_cv.engine.masking import maybe_any
 from tinygrad_cv.gates.broadcast import unbroadcast
 from tinygrad_cv.gates.chain import ZeroOver, chain, quiet
 from tinygrad_cv.gates.kernels import ONE_FUNCTION, ONE_PRODUCT, kernel_gradient, room_for
@@ -130,7 +131,7 @@ class ExpDiff(BinaryGate):
     def forward(self, a, b):
         y = np.exp(a - b)
         both = b == -np.inf
-        if both.any():
+        if maybe_any(both):
             y = np.where(both & (a == b), y.dtype.type(0), y)
         self.shapes = a.shape, b.shape
         self.saved = (y,)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from tinygrad_cv.engine.gate import OUT, UnaryGate
+from tinygrad_cv.engine.masking import maybe_any
 from tinygrad_cv.gates.arithmetic import PowScalar
 from tinygrad_cv.gates.broadcast import Expand
 from tinygrad_cv.gates.chain import Keep, Over, array_of, chain, quiet
@@ -21,7 +22,7 @@ def largest(x, axes):
     if x.size:
         return x.max(axis=axes, keepdims=True)
     kept = [1 if axes is None or i in axes else n for i, n in enumerate(x.shape)]
-    return np.full(kept, -np.inf, x.dtype, like=x)
+    return np.full_like(x, -np.inf, shape=kept)
 
 
 class _Reduction(UnaryGate):
@@ -98,7 +99,7 @@ class _Extremum(_Reduction):
         self.x_shape = x.shape
         y = self.choose(x)
         self.hit = x == y
-        if np.isnan(y).any():
+        if maybe_any(np.isnan(y)):
             self.hit |= (x != x) & (y != y)
         return y if self.keepdims else y.squeeze(axis=self.axes)
 
@@ -141,7 +142,7 @@ class Median(_Extremum):
 
     def choose(self, x):
         if np.isnan(x).any():
-            return np.full((1,) * x.ndim, np.nan, x.dtype, like=x)
+            return np.full_like(x, np.nan, shape=(1,) * x.ndim)
         middle = (x.size - 1) // 2
         return np.partition(x, middle, axis=None)[middle].reshape((1,) * x.ndim)
 

@@ -22,7 +22,8 @@ else:
 
 __all__ = ["OTHER_DRAWS", "check_devices", "derivatives"]
 
-OTHER_DRAWS = frozenset(["dropout"])  # a GPU draws by itself: other numbers for the same seed
+# A GPU draws by itself: other numbers for the same seed.
+OTHER_DRAWS = frozenset(["alpha_dropout", "dropout", "dropout1d", "dropout2d"])
 
 
 def derivatives(sample: Sample, seed: int, device: str) -> list[Any]:

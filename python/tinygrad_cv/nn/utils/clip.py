@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_cv.engine import memory
+from tinygrad_cv.engine.device import on_gpu
+from tinygrad_cv.engine.gate import zero_dim
 from tinygrad_cv.engine.tensor import Tensor, wrap
 
 if TYPE_CHECKING:
@@ -60,8 +62,8 @@ def clip_grad_norm_(
         raise ValueError(f"clip_grad_norm_: max_norm must be at least 0, got {max_norm}")
     grads = _gradients(parameters)
     total = get_total_norm(grads, norm_type, error_if_nonfinite)
-    factor = float(max_norm) / (total.item() + 1e-6)
-    if not factor >= 1.0:  # also when it is NaN, which a training run should see
+    factor = _factor(total, float(max_norm))
+    if factor is not None:
         for grad in grads:
             grad.array *= factor
             memory.wrote(grad.array)
@@ -88,27 +90,40 @@ def get_total_norm(
 ) -> Tensor:
     """The norm of all the tensors taken as one vector; see `clip_grad_norm_`."""
     arrays = [tensor.array for tensor in _listed(tensors)]
+    if not arrays:
+        return wrap(np.zeros((), np.float32))
     p = float(norm_type)
-    norms = [_norm(array, p) for array in arrays]
-    total = _norm(np.array(norms), p) if norms else 0.0
+    total = _norm(np.stack([_norm(array, p) for array in arrays]), p)
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(
-            f"clip_grad_norm_: the gradients' norm is {total}; error_if_nonfinite=False lets it "
-            "pass"
+            f"clip_grad_norm_: the gradients' norm is {float(total)}; error_if_nonfinite=False "
+            "lets it pass"
         )
-    return wrap(np.asarray(total, dtype=arrays[0].dtype if arrays else np.float32))
+    return wrap(zero_dim(total.astype(arrays[0].dtype)))
 
 
-def _norm(array: Any, p: float) -> float:
+def _norm(array: Any, p: float) -> Any:
+    """The p-norm of all elements, one number of float64."""
     flat = array.ravel()
     if not flat.size:
-        return 0.0
+        return np.zeros_like(array, np.float64, shape=())
     if p == 2.0:
-        return math.sqrt(float(flat @ flat))
+        return np.sqrt((flat @ flat).astype(np.float64))
     sizes = np.abs(flat)
     if p == math.inf:
-        return float(sizes.max())
-    return float((sizes**p).sum() ** (1 / p))
+        return sizes.max().astype(np.float64)
+    return ((sizes**p).sum() ** (1 / p)).astype(np.float64)
+
+
+def _factor(total: Tensor, most: float) -> Any:
+    """What brings a norm down to `most`; None for one that is not above it, as far as the host knows.
+
+    NaN for NaN, which a training run should see.
+    """
+    if on_gpu(total.array):
+        return np.minimum(most / (total.array + 1e-6), 1.0)
+    factor = most / (total.item() + 1e-6)
+    return None if factor >= 1.0 else factor
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:

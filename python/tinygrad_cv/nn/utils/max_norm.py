@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from tinygrad_cv.engine import memory
+from tinygrad_cv.engine.masking import maybe_any
 from tinygrad_cv.nn.conv import Conv1d, Conv2d
 from tinygrad_cv.nn.linear import Linear
 
@@ -64,7 +65,7 @@ def _limit_rows(weight: Parameter, c: float) -> None:
     array = weight.array
     rows = array.reshape(array.shape[0], -1)
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    if not (lengths > c).any():
+    if not maybe_any(lengths > c):
         return
     factors = c / np.maximum(lengths, c)
     array *= factors.reshape(-1, *[1] * (array.ndim - 1)).astype(array.dtype, copy=False)
