@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "gates": {"engine", "backends"},
     "functional": {"gates", "engine", "backends"},
     "linalg": {"functional"},
+    "amp": {"engine", "backends"},
     "autograd": {"engine", "testing"},
     "cuda": {"engine", "backends"},
     "serialization": {"engine", "files", "optional"},
