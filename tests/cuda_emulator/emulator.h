@@ -480,9 +480,11 @@ EMULATOR_OWN inline void multiply_fragments(float* d, const uint32_t* a, const u
 
 using std::erfc;
 using std::exp;
+using std::isfinite;
 using std::log;
 using std::max;
 using std::min;
+using std::pow;
 using std::sqrt;
 using std::tanh;
 
@@ -521,6 +523,10 @@ inline unsigned short f16_of(float f) {
         bits = ((exponent + 13) << 10) + static_cast<unsigned>(places);  // 2048 carries over
     }
     return static_cast<unsigned short>(bits | (emulator::bits_of(f) >> 16 & 0x8000));
+}
+
+inline int atomicOr(int* place, int bits) {
+    return __atomic_fetch_or(place, bits, __ATOMIC_RELAXED);
 }
 
 // Of each byte: |a - b|; and c plus the four products.

@@ -28,7 +28,7 @@ TESTS = {
     "matmul": ["test_matmul.py"],
     "nearest": ["test_nearest.py"],
     "norm": ["test_norm.py"],
-    "optim": ["test_optim.py"],
+    "optim": ["test_optim.py", "test_loss_scaling.py"],
     "pool": ["test_pool.py"],
     "tensor_cores": ["test_tensor_cores.py"],
 }

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tinygrad_cv.amp.casting import autocast
+from tinygrad_cv.amp.grad_scaler import GradScaler
 
-__all__ = ["autocast"]
+__all__ = ["GradScaler", "autocast"]
