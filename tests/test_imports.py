@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "gates": {"engine", "backends"},
     "functional": {"gates", "engine", "backends"},
     "linalg": {"functional"},
+    "amp": {"engine", "backends", "optim"},
     "autograd": {"engine", "testing"},
     "cuda": {"engine", "backends"},
     "serialization": {"engine", "files", "optional"},
@@ -39,7 +40,7 @@ MAY_IMPORT = {
     "neighbors": {"engine", "backends", "optional"},
     "linear_model": {"functional", "nn", "optim", "engine", "optional"},
     "training": {
-        "models", "nn", "optim", "data", "functional", "engine", "files", "serialization",
+        "amp", "models", "nn", "optim", "data", "functional", "engine", "files", "serialization",
         "optional",
     },
     "ensemble": {"training", "nn", "functional", "engine"},

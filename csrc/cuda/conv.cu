@@ -3,9 +3,9 @@
 //   conv2d_*_t64, _t128                 y  = x * w + bias, relu
 //   conv2d_backward_input_*_t64, _t128  gx, in gather form: every element written once, no atomics
 //   conv2d_backward_weight_*_t64        gw, the sum over images and pixels split over blocks
-// Each also as *_tf32_t128 and, but for the input's gradient, whose patches leave BF16 no registers on
-// sm_80, as *_bf16_t128: float on tensor cores, rounded (mma.cuh); errors there
-// are (2 u + u^2 + 2 n 2^-23) of the terms' magnitudes, n terms, u = 2^-11 (TF32), 2^-8 (BF16).
+// Each also as *_tf32_t128, *_bf16_t128 and *_f16_t128: float on tensor cores, rounded (mma.cuh);
+// errors there are (2 u + u^2 + 2 n 2^-23) of the terms' magnitudes, n terms, u = 2^-11 (TF32; F16, of
+// factors from 2^-14 to 65504), 2^-8 (BF16).
 // For groups of few channels (depthwise) conv_direct.cu is better. Tiles: gemm_tile.cuh.
 // Compiled for sm_75 to sm_120 and emulated on a CPU; not yet run on a GPU.
 #include "conv_shape.cuh"
@@ -152,6 +152,11 @@ extern "C" __global__ void __launch_bounds__(256)
                      const float* __restrict__ bias, float* __restrict__ y, int relu, CONV_PARAMS) {
     conv2d<float, TensorTile<Bf16>>(x, weight, bias, y, relu, Conv{CONV_ARGS});
 }
+extern "C" __global__ void __launch_bounds__(256)
+    conv2d_f16_t128(const float* __restrict__ x, const float* __restrict__ weight,
+                    const float* __restrict__ bias, float* __restrict__ y, int relu, CONV_PARAMS) {
+    conv2d<float, TensorTile<F16>>(x, weight, bias, y, relu, Conv{CONV_ARGS});
+}
 
 // ---- the gradient with respect to x ----
 
@@ -255,6 +260,16 @@ extern "C" __global__ void __launch_bounds__(256)
     conv2d_backward_input_tf32_t128(const float* __restrict__ gy, const float* __restrict__ weight,
                                     float* __restrict__ gx, CONV_PARAMS) {
     conv2d_backward_input<float, TensorTile<Tf32>>(gy, weight, gx, Conv{CONV_ARGS});
+}
+extern "C" __global__ void __launch_bounds__(256)
+    conv2d_backward_input_bf16_t128(const float* __restrict__ gy, const float* __restrict__ weight,
+                                    float* __restrict__ gx, CONV_PARAMS) {
+    conv2d_backward_input<float, TensorTile<Bf16>>(gy, weight, gx, Conv{CONV_ARGS});
+}
+extern "C" __global__ void __launch_bounds__(256)
+    conv2d_backward_input_f16_t128(const float* __restrict__ gy, const float* __restrict__ weight,
+                                   float* __restrict__ gx, CONV_PARAMS) {
+    conv2d_backward_input<float, TensorTile<F16>>(gy, weight, gx, Conv{CONV_ARGS});
 }
 
 // ---- the gradient with respect to w ----
@@ -372,4 +387,9 @@ extern "C" __global__ void __launch_bounds__(256)
     conv2d_backward_weight_bf16_t128(const float* __restrict__ x, const float* __restrict__ gy,
                                      float* __restrict__ gw, int splits, CONV_PARAMS) {
     conv2d_backward_weight<float, TensorTile<Bf16>>(x, gy, gw, splits, Conv{CONV_ARGS});
+}
+extern "C" __global__ void __launch_bounds__(256)
+    conv2d_backward_weight_f16_t128(const float* __restrict__ x, const float* __restrict__ gy,
+                                    float* __restrict__ gw, int splits, CONV_PARAMS) {
+    conv2d_backward_weight<float, TensorTile<F16>>(x, gy, gw, splits, Conv{CONV_ARGS});
 }

@@ -51,6 +51,14 @@ __device__ void tile_place(int tid, int slot, bool along_k, int& row, int& k) {
     k = along_k ? i % BK : i / ROWS;
 }
 
+// How an element lies in a tile of shared memory: as it is.
+struct Plain {
+    template <class Shared, class T>
+    __device__ static void store(Shared& tile, int k, int row, T value) {
+        tile[k][row] = value;
+    }
+};
+
 template <class T, int ROWS, int BK, class Load>
 struct Feed {
     static constexpr int kSlots = ROWS * BK / kThreads;
@@ -71,12 +79,12 @@ struct Feed {
             value[j] = k0 + k < k1 ? load.at(line[j], k0 + k) : T(0);
         }
     }
-    template <class Shared>
+    template <class Kind, class Shared>
     __device__ void put(const Load& load, int tid, Shared& shared) const {
         UNROLL for (int j = 0; j < kSlots; ++j) {
             int row, k;
             tile_place<ROWS, BK>(tid, j, load.along_k, row, k);
-            shared[k][row] = value[j];
+            Kind::store(shared, k, row, value[j]);
         }
     }
 };
@@ -96,8 +104,8 @@ __device__ void gemm_block(const LoadA& a, const LoadB& b, const Put& put, int m
     feed_b.fetch(b, tid, k0, k1);
     // k0 and k1 are the same for all threads of a block, so no barrier below is divergent.
     for (; k0 < k1; k0 += BK) {
-        feed_a.put(a, tid, as);
-        feed_b.put(b, tid, bs);
+        feed_a.template put<Plain>(a, tid, as);
+        feed_b.template put<Plain>(b, tid, bs);
         __syncthreads();  // the tile is full
         if (k0 + BK < k1) {
             feed_a.fetch(a, tid, k0 + BK, k1);

@@ -1,6 +1,6 @@
 // Matrix products: registers over shared memory, for operands of any strides.
 //   matmul_*_t64, _t128   y = a b, + bias, relu; batches; split sums        (gemm_tile.cuh)
-//   matmul_tf32_*, matmul_bf16_*   the same for float on tensor cores, rounded   (mma.cuh)
+//   matmul_tf32_*, matmul_bf16_*, matmul_f16_*   float on tensor cores, rounded   (mma.cuh)
 //   sum_splits_*          the second step of a split sum
 // Compiled for sm_75 to sm_120 and emulated on a CPU; not yet run on a GPU.
 #include "gemm_tile.cuh"
@@ -49,7 +49,8 @@ struct Rows {  // y (m, n) dense, + bias (n), relu
 //   launch: block 256; grid = batch * splits * tiles of m * tiles of n, m fastest, so that
 //   neighbouring blocks share the columns of b in L2.
 //   error: |y - ref| <= (k + 2) 2^-24 |a| |b| (float), 2^-53 (double); on tensor cores
-//   (2 u + u^2 + 2 k 2^-23) |a| |b| with u = 2^-11 (TF32), 2^-8 (BF16).
+//   (2 u + u^2 + 2 k 2^-23) |a| |b| with u = 2^-11 (TF32, F16), 2^-8 (BF16); F16: of factors from
+//   2^-14 to 65504.
 template <class T, class How>
 __device__ void matmul(const T* __restrict__ a, const T* __restrict__ b, const T* __restrict__ bias,
                        T* __restrict__ y, MATMUL_PARAMS) {
@@ -96,6 +97,11 @@ extern "C" __global__ void __launch_bounds__(256)
     matmul_bf16_t128(const float* __restrict__ a, const float* __restrict__ b,
                      const float* __restrict__ bias, float* __restrict__ y, MATMUL_PARAMS) {
     matmul<float, TensorTile<Bf16>>(a, b, bias, y, MATMUL_ARGS);
+}
+extern "C" __global__ void __launch_bounds__(256)
+    matmul_f16_t128(const float* __restrict__ a, const float* __restrict__ b,
+                    const float* __restrict__ bias, float* __restrict__ y, MATMUL_PARAMS) {
+    matmul<float, TensorTile<F16>>(a, b, bias, y, MATMUL_ARGS);
 }
 
 // y[i] = parts[0, i] + ... + parts[splits - 1, i], in this order, + bias[i % n], relu.

@@ -50,6 +50,7 @@ from tinygrad_cv.functional import *  # noqa: F403
 
 # Loaded on first use, so that importing the package loads NumPy and the extension alone.
 _LAZY = {
+    "amp": "tinygrad_cv.amp",
     "autograd": "tinygrad_cv.autograd",
     "backends": "tinygrad_cv.backends",
     "cuda": "tinygrad_cv.cuda",
@@ -67,7 +68,7 @@ _LAZY = {
     "viz": "tinygrad_cv.viz",
 }
 _LAZY_NAMES = {
-    "autocast": "tinygrad_cv.cuda",
+    "autocast": "tinygrad_cv.amp",
     "checkpoint": "tinygrad_cv.autograd",
     "get_num_threads": "tinygrad_cv.config",
     "hessian": "tinygrad_cv.autograd",

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import ContextDecorator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinygrad_cv.backends.cuda import devices
 from tinygrad_cv.backends.cuda.precision import KINDS, float32_precision
 from tinygrad_cv.engine.device import device as Device
 
-if TYPE_CHECKING:
-    from contextvars import Token
-
 __all__ = [
     "Stream",
-    "autocast",
     "current_device",
     "device_count",
     "empty_cache",
@@ -129,8 +124,7 @@ def set_float32_matmul_precision(precision: str) -> None:
     ----------
     precision : {"highest", "high", "medium"}
         "highest" (the default) is float32 arithmetic; "high" rounds factors to TF32 (10 bits of
-        fraction), "medium" to BF16 (7 bits; the input's gradient of a convolution to TF32 as well),
-        for tensor cores.
+        fraction), "medium" to BF16 (7 bits), for tensor cores. `amp.autocast` goes before it.
 
     Raises
     ------
@@ -161,52 +155,3 @@ def get_float32_matmul_precision() -> str:
     'highest'
     """
     return float32_precision.get()
-
-
-class autocast(ContextDecorator):
-    """Within the block, or the decorated function, a GPU multiplies float32 as `dtype`.
-
-    Products and convolutions round their factors on tensor cores, as with
-    ``set_float32_matmul_precision("medium")``; all that lies in memory, and every other operation,
-    stays float32. A backward pass rounds where it runs: inside of the block, or not.
-
-    Parameters
-    ----------
-    device_type : {"cuda"}
-    dtype : {"bfloat16"}
-        It has float32's range, so gradients need no scaling. float16, which would, is not offered.
-    enabled : bool
-        False: the block computes in full precision, also inside of another.
-
-    Raises
-    ------
-    RuntimeError
-        device_type "cpu": there is nothing to be gained, and so nothing is rounded silently.
-    ValueError
-        Another device or dtype.
-
-    Examples
-    --------
-    >>> with autocast("cuda"):
-    ...     get_float32_matmul_precision()
-    'medium'
-    """
-
-    def __init__(
-        self, device_type: str = "cuda", dtype: str = "bfloat16", enabled: bool = True
-    ) -> None:
-        place = Device(device_type)
-        if place.type == "cpu":
-            raise RuntimeError(
-                "autocast: the CPU computes float32 in float32; device_type must be 'cuda'"
-            )
-        if str(dtype) != "bfloat16":
-            raise ValueError(f"autocast: dtype must be 'bfloat16', got {dtype!r}")
-        self._precision = "medium" if enabled else "highest"
-        self._tokens: list[Token[str]] = []
-
-    def __enter__(self) -> None:
-        self._tokens.append(float32_precision.set(self._precision))
-
-    def __exit__(self, *error: object) -> None:
-        float32_precision.reset(self._tokens.pop())

@@ -13,10 +13,10 @@ import tinygrad_cv as tg
 from tinygrad_cv.cli.app import run
 
 
-def train(folder, device):
+def train(folder, device, *more):
     return run(
         ["train", "lenet", "--device", device, "--epochs", "1", "--seed", "3", "--batch-size", "8",
-         "--out", str(folder)]
+         "--out", str(folder), *more]
     )  # fmt: skip
 
 
@@ -49,6 +49,31 @@ def test_train_on_the_gpu_gives_the_weights_of_the_cpu(cupy, tmp_path, capfd):
     assert here.keys() == there.keys()
     for name, weights in here.items():
         np.testing.assert_allclose(there[name].numpy(), weights.numpy(), rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.usefixtures("few_digits", "cupy")
+def test_train_in_float16_keeps_the_scale_in_its_checkpoint(tmp_path, capfd):
+    from tinygrad_cv.training.checkpoint import read_checkpoint
+
+    assert train(tmp_path, "cuda", "--amp", "float16") == 0
+    state = read_checkpoint(next((tmp_path / "checkpoints").glob("step-*.safetensors")))
+    assert (state["kinds"]["amp"], state["options"]["--amp"]) == ("float16", "float16")
+    assert state["scaler"]["scale"] <= 2.0**16
+    assert train(tmp_path, "cuda", "--resume", "--amp", "bfloat16") == 2
+    assert "started with --amp float16, this one with --amp bfloat16" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("device", "amp", "message"),
+    [
+        ("cpu", "float16", "autocast: the CPU computes float32 in float32; device_type must be"),
+        ("cuda", "half", "autocast: dtype must be 'float16' or 'bfloat16', got 'half'"),
+    ],
+)
+def test_a_precision_that_is_not_there_is_one_line(cupy, tmp_path, capfd, device, amp, message):
+    assert train(tmp_path / "run", device, "--amp", amp) == 2
+    assert message in capfd.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

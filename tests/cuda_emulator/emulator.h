@@ -424,16 +424,27 @@ inline uint32_t bits_of(float f) {
     return bits;
 }
 
-// The number at k of a row's four lanes: 32 bits each, registers of 4 (K = 8), or two halves of a
-// register, of 8 (K = 16). `registers` of the lane: one for each of these groups.
-template <int K>
-EMULATOR_OWN inline float element(const uint32_t* registers, int step, int k) {
-    const uint32_t bits = registers[step * (k / (K / 2))];
-    return float_of(K == 8 ? bits : (k % 2 ? bits >> 16 : bits & 0xffff) << 16);
+inline float tf32_value(uint32_t bits) { return float_of(bits); }
+inline float bf16_value(uint32_t bits) { return float_of(bits << 16); }
+inline float f16_value(uint32_t bits) {
+    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    const float size = exponent == 31 ? (fraction ? NAN : INFINITY)
+                       : exponent == 0
+                           ? std::ldexp(static_cast<float>(fraction), -24)
+                           : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
+    return bits & 0x8000 ? -size : size;
 }
 
-// d += a b of a warp, as the PTX ISA lays out m16n8k8 (tf32) and m16n8k16 (bf16).
-template <int K>
+// The number at k of a row's four lanes: 32 bits each, registers of 4 (K = 8), or two halves of a
+// register, of 8 (K = 16). `registers` of the lane: one for each of these groups.
+template <int K, float (*value)(uint32_t)>
+EMULATOR_OWN inline float element(const uint32_t* registers, int step, int k) {
+    const uint32_t bits = registers[step * (k / (K / 2))];
+    return value(K == 8 ? bits : k % 2 ? bits >> 16 : bits & 0xffff);
+}
+
+// d += a b of a warp, as the PTX ISA lays out m16n8k8 (tf32) and m16n8k16 (bf16, f16).
+template <int K, float (*value)(uint32_t)>
 EMULATOR_OWN inline void multiply_fragments(float* d, const uint32_t* a, const uint32_t* b,
                                             const char* site) {
     const int number = self->number, first = number / 32 * 32, lane = number % 32;
@@ -448,7 +459,7 @@ EMULATOR_OWN inline void multiply_fragments(float* d, const uint32_t* a, const u
             const int t = k / (K / 8) % 4;  // which of the four lanes
             const Fragments& of_a = turn[first + row % 8 * 4 + t];
             const Fragments& of_b = turn[first + column * 4 + t];
-            sum += element<K>(of_a.a + row / 8, 2, k) * element<K>(of_b.b, 1, k);
+            sum += element<K, value>(of_a.a + row / 8, 2, k) * element<K, value>(of_b.b, 1, k);
         }
         d[i] += sum;
     }
@@ -469,9 +480,11 @@ EMULATOR_OWN inline void multiply_fragments(float* d, const uint32_t* a, const u
 
 using std::erfc;
 using std::exp;
+using std::isfinite;
 using std::log;
 using std::max;
 using std::min;
+using std::pow;
 using std::sqrt;
 using std::tanh;
 
@@ -480,19 +493,41 @@ inline double __fma_rn(double a, double b, double c) { return std::fma(a, b, c);
 inline unsigned __umulhi(unsigned a, unsigned b) {
     return static_cast<unsigned>((static_cast<uint64_t>(a) * b) >> 32);
 }
-#define mma_tf32(d, a, b) emulator::multiply_fragments<8>(d, a, b, "line " EMULATOR_TEXT(__LINE__))
-#define mma_bf16(d, a, b) emulator::multiply_fragments<16>(d, a, b, "line " EMULATOR_TEXT(__LINE__))
+// Functions and no macros: mma.cuh takes them as arguments of a template.
+inline void mma_tf32(float* d, const unsigned* a, const unsigned* b) {
+    emulator::multiply_fragments<8, emulator::tf32_value>(d, a, b, "mma_tf32");
+}
+inline void mma_bf16(float* d, const unsigned* a, const unsigned* b) {
+    emulator::multiply_fragments<16, emulator::bf16_value>(d, a, b, "mma_bf16");
+}
+inline void mma_f16(float* d, const unsigned* a, const unsigned* b) {
+    emulator::multiply_fragments<16, emulator::f16_value>(d, a, b, "mma_f16");
+}
 
-// cvt.rna.tf32.f32: to nearest, ties away; and cvt.rn.bf16x2.f32: to nearest, ties to even.
+// cvt.rna.tf32.f32: to nearest, ties away; cvt.rn.bf16.f32 and cvt.rn.f16.f32: ties to even.
 inline unsigned tf32_of(float f) {
     const unsigned bits = emulator::bits_of(f);
     return std::isfinite(f) ? (bits + 0x1000u) & ~0x1fffu : bits;
 }
-inline unsigned bf16_of(float f) {
+inline unsigned short bf16_of(float f) {
     const unsigned bits = emulator::bits_of(f);
-    return f != f ? 0x7fff : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    return static_cast<unsigned short>(f != f ? 0x7fff : (bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
-inline unsigned bf16_pair_of(float low, float high) { return bf16_of(low) | bf16_of(high) << 16; }
+inline unsigned short f16_of(float f) {
+    const float size = std::fabs(f);
+    unsigned bits = size != size ? 0x7fff : 0x7c00;
+    if (size < 65536) {
+        int exponent = -13;  // below 2^-14 the last place stays at 2^-24
+        if (size >= 0x1p-14f) std::frexp(size, &exponent);
+        const float places = std::nearbyint(std::ldexp(size, 11 - exponent));
+        bits = ((exponent + 13) << 10) + static_cast<unsigned>(places);  // 2048 carries over
+    }
+    return static_cast<unsigned short>(bits | (emulator::bits_of(f) >> 16 & 0x8000));
+}
+
+inline int atomicOr(int* place, int bits) {
+    return __atomic_fetch_or(place, bits, __ATOMIC_RELAXED);
+}
 
 // Of each byte: |a - b|; and c plus the four products.
 inline unsigned __vabsdiffu4(unsigned a, unsigned b) {

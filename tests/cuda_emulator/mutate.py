@@ -28,7 +28,7 @@ TESTS = {
     "matmul": ["test_matmul.py"],
     "nearest": ["test_nearest.py"],
     "norm": ["test_norm.py"],
-    "optim": ["test_optim.py"],
+    "optim": ["test_optim.py", "test_loss_scaling.py"],
     "pool": ["test_pool.py"],
     "tensor_cores": ["test_tensor_cores.py"],
 }
@@ -94,7 +94,8 @@ MUTATIONS = [
     ("a draw on the other side", r"draw >= p", "draw > p"),
     ("a round less", r"round < 10", "round < 9"),
     ("the other half", r" \+ [48] \* half", ""),
-    ("the other half", r"tile\[first \+ 1\]", "tile[first]"),
+    ("the other half", r"of\[k % 2\]", "of[0]"),
+    ("the other half", r"pair\.of\[1\]", "pair.of[0]"),
     ("the other half", r" \+ 8 \* \(r [%/] 2\)", ""),
     ("another word", r"word\[j\]", "word[0]"),
     ("the smaller taken", r"top\[i\] < square", "top[i] > square"),

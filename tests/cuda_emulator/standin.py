@@ -479,7 +479,7 @@ class Device:
             raise CUDARuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
         self.id = 0
         # Few, so that the plans for a GPU that is filled are reached by small shapes.
-        self.attributes = {"MultiProcessorCount": 4}
+        self.attributes = {"MultiProcessorCount": 4, "ComputeCapabilityMajor": 8}
 
     def __enter__(self) -> Device:
         return self

@@ -73,7 +73,7 @@ def test_a_warp_multiplies_together_or_says_who_stays_away(guard):
     kernel = emulator.build(source)["product"]
     if "!=" in guard:
         with pytest.raises(
-            emulator.EmulatorError, match="operation that lanes do not reach at line"
+            emulator.EmulatorError, match="operation that lanes do not reach at mma_tf32"
         ):
             kernel((1,), (64,), (np.uint64(y.ctypes.data),))
         return

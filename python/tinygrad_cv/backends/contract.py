@@ -242,10 +242,12 @@ class Backend(Protocol):
         decay: float,
         nesterov: bool,
         maximize: bool,
+        skip: Array | None = None,
     ) -> None:
         """In place: d = ±grad + decay w; velocity = momentum velocity + keep d; w -= lr velocity.
 
         With nesterov w -= lr (d + momentum velocity); velocity None: w -= lr d.
+        skip: an int32 of shape () beside w; where it is not 0 nothing changes.
         """
 
     def adam_step(
@@ -267,4 +269,50 @@ class Backend(Protocol):
         """In place: w *= shrink; d = ±grad + decay w; exp_avg += (1 - beta1) (d - exp_avg);
         exp_avg_sq = beta2 exp_avg_sq + (1 - beta2) d²; max_exp_avg_sq takes the larger;
         w -= step exp_avg / (sqrt(exp_avg_sq or its maximum) / divisor + eps).
+        """
+
+    def adam_step_counted(
+        self,
+        skip: Array | None,
+        taken: Array | int,
+        w: Array,
+        grad: Array,
+        exp_avg: Array,
+        exp_avg_sq: Array,
+        max_exp_avg_sq: Array | None,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        decay: float,
+        shrink: float,
+        corrected: bool,
+        maximize: bool,
+    ) -> Array | int:
+        """`adam_step` after `taken` others; how many it makes. Where `skip` is not 0 nothing changes.
+
+        corrected: step = lr / (1 - beta1^t) and divisor = sqrt(1 - beta2^t), t = taken + 1, which make
+        up for the moments' start at 0; else lr and 1. skip is an int32 of shape () beside w. On a GPU
+        with skip the counts are int64 of shape () there, so that nobody waits for them.
+        """
+
+    def unscale(self, grad: Array, scale: Array, found: Array) -> None:
+        """In place: grad /= scale (float32, shape ()), as a product with 1 / scale in float32.
+
+        found (int32, shape ()) becomes 1 if grad holds infinity or NaN, and else stays.
+        """
+
+    def update_scale(
+        self,
+        scale: Array,
+        streak: Array,
+        found: Array,
+        growth: float,
+        backoff: float,
+        interval: int,
+    ) -> tuple[Array, Array]:
+        """What follow on scale (float32) and streak (int32), both of shape ().
+
+        found not 0: scale backoff, 0. Else scale, streak + 1; where that is `interval`, scale growth,
+        if it is finite, and 0.
         """

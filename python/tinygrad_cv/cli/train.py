@@ -174,6 +174,14 @@ def train(
         int, typer.Option(min=0, help="Decides weights, split and order: same seed, same result.")
     ] = 0,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1.")] = "cpu",
+    amp: Annotated[
+        str | None,
+        typer.Option(
+            help="What a GPU rounds the factors of products and convolutions to: float16 (with a "
+            "scaled loss), bfloat16.",
+            show_default="nothing",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -195,6 +203,8 @@ def train(
 
     Example: tinygrad-cv train resnet20 --data pictures --stream --on-error skip --workers 2 --find-lr
 
+    Example: tinygrad-cv train resnet20 --data cifar10 --device cuda --amp float16
+
     Example: tinygrad-cv train mlp --hidden 300,100 --dropout 0.3 --regularizer l2:1e-4
 
     Example: tinygrad-cv train "INPUT -> [CONV -> RELU -> POOL]*2 -> FC" --data fashion_mnist
@@ -210,6 +220,8 @@ def train(
     )
 
     require_device(device)
+    if amp is not None:
+        tg.autocast(device, amp)  # refuses what it cannot do, before any work
     settings = {
         "filters": numbers("--filters", filters),
         "kernel_size": numbers("--kernel-size", kernel_size),
@@ -246,6 +258,7 @@ def train(
         schedule_unit=schedule_unit,
         regularizer=penalty,
         max_norm=max_norm,
+        amp=amp,
     )
     folder.mkdir(parents=True, exist_ok=True)  # before training, so that a refusal costs no time
     options = {**_decisive(context.params), "--data": name, "--lr": first_lr}

@@ -86,6 +86,9 @@ class Adam(Optimizer):
         check_range(where, group, ("lr", "eps", "weight_decay"))
         check_betas(where, group)
 
+    def heeds_skip(self) -> bool:
+        return type(self).update is Adam.update
+
     def update(self, w: Array, g: Array, state: State, group: Group) -> None:
         (beta1, beta2), lr, decay = group["betas"], group["lr"], group["weight_decay"]
         zeros_once(state, w, "exp_avg", "exp_avg_sq")
@@ -93,14 +96,14 @@ class Adam(Optimizer):
         if group["amsgrad"]:
             zeros_once(state, w, "max_exp_avg_sq")
             top = state["max_exp_avg_sq"]
-        t = state["step"] = int(state.get("step", 0)) + 1
-        step, divisor, shrink = lr, 1.0, 1.0
-        if group["bias_correction"]:
-            step, divisor = lr / (1 - beta1**t), math.sqrt(1 - beta2**t)
+        shrink = 1.0
         if group["decoupled_weight_decay"]:
             shrink, decay = 1 - lr * decay, 0.0
-        m, v, eps, up = state["exp_avg"], state["exp_avg_sq"], group["eps"], group["maximize"]
-        room_of(w).adam_step(w, g, m, v, top, beta1, beta2, step, divisor, eps, decay, shrink, up)
+        state["step"] = room_of(w).adam_step_counted(
+            self.skip, state.get("step", 0), w, g, state["exp_avg"], state["exp_avg_sq"], top,
+            lr, beta1, beta2, group["eps"], decay, shrink, group["bias_correction"],
+            group["maximize"],
+        )  # fmt: skip
 
 
 class AdamW(Adam):

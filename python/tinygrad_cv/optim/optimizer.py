@@ -52,6 +52,9 @@ class Optimizer:
         Something that is no tensor.
     """
 
+    # A `GradScaler`'s flag during its step, for updates that heed it: where it is not 0 they change nothing.
+    skip: Array | None = None
+
     def __init__(self, params: Any, defaults: Group) -> None:
         self.defaults = defaults
         self.state: dict[Tensor, State] = {}
@@ -78,6 +81,10 @@ class Optimizer:
         `state` is empty at the first call.
         """
         raise NotImplementedError(f"{type(self).__name__} must define update(w, g, state, group)")
+
+    def heeds_skip(self) -> bool:
+        """Whether `update` itself heeds `skip`, so that the host need not wait for the flag."""
+        return False
 
     def check(self, group: Group) -> None:
         """Raise ValueError if an option of the group is out of range."""

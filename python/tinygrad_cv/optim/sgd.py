@@ -93,6 +93,13 @@ class SGD(Optimizer):
                 f"SGD: the textbook's formulation has no dampening, got {group['dampening']}"
             )
 
+    def heeds_skip(self) -> bool:
+        # With dampening the first v differs, and whether there was one the GPU alone would know.
+        return type(self).update is SGD.update and not any(
+            group["momentum"] and (group["dampening"] or group["formulation"] == "textbook")
+            for group in self.param_groups
+        )
+
     def update(self, w: Array, g: Array, state: State, group: Group) -> None:
         lr, momentum = group["lr"], group["momentum"]
         if momentum and group["formulation"] == "textbook":
@@ -106,7 +113,7 @@ class SGD(Optimizer):
             else:
                 keep = 1 - group["dampening"]
         decay, nesterov, up = group["weight_decay"], group["nesterov"], group["maximize"]
-        room_of(w).sgd_step(w, g, v, lr, momentum, keep, decay, nesterov, up)
+        room_of(w).sgd_step(w, g, v, lr, momentum, keep, decay, nesterov, up, self.skip)
 
     def _textbook(self, w: Array, g: Array, state: State, group: Group) -> None:
         momentum, step = group["momentum"], self.scratch(w)

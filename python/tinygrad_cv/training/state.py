@@ -36,6 +36,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "kinds": _kinds(trainer),
         "model": trainer.model.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
+        "scaler": trainer.scaler.state_dict(),
         "schedule": None if schedule is None else schedule.state_dict(),
         "steps": trainer.steps,
         "history": [list(row) for row in trainer.history],
@@ -54,6 +55,7 @@ def restore(trainer: Trainer, state: Mapping[str, Any]) -> None:
     _check(trainer, state)
     trainer.model.load_state_dict(state["model"])
     trainer.optimizer.load_state_dict(state["optimizer"])
+    trainer.scaler.load_state_dict(state["scaler"])
     if trainer.schedule is not None:
         trainer.schedule.load_state_dict(state["schedule"])
         # The schedule sets step sizes anew; the optimizer's own are those that the run had.
@@ -78,6 +80,7 @@ def _kinds(trainer: Trainer) -> dict[str, Any]:
         "optimizer": type(trainer.optimizer).__name__,
         "schedule": type(trainer.schedule).__name__,
         "schedule_unit": trainer.schedule_unit,
+        "amp": trainer.amp,
         "callbacks": [type(callback).__name__ for callback in _remembering(trainer)],
     }
 

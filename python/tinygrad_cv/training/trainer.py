@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv import functional as F
+from tinygrad_cv.amp import GradScaler, autocast
 from tinygrad_cv.engine.grad_mode import no_grad
 from tinygrad_cv.engine.random import default_generator
 from tinygrad_cv.nn.utils import max_norm_
@@ -71,6 +73,9 @@ class Trainer:
     max_norm : float, optional
         After each update no unit's incoming weights are longer than this; see
         `nn.utils.max_norm_`.
+    amp : {"float16", "bfloat16"}, optional
+        Steps run within `amp.autocast`, those of float16 with a `GradScaler`; the model must be on a
+        GPU. Validation does not round.
     callbacks : sequence of Callback
 
     Attributes
@@ -85,11 +90,15 @@ class Trainer:
         Of the newest step: the data's loss, and what the regularizer added to it.
     progress : Progress
         What the epoch at hand has brought so far.
+    scaler : GradScaler
+        Disabled but for float16.
 
     Raises
     ------
+    RuntimeError
+        `amp` and a model on the CPU.
     ValueError
-        Another unit, or a plateau that is to be looked for after each update.
+        Another unit or dtype, or a plateau that is to be looked for after each update.
 
     Examples
     --------
@@ -112,6 +121,7 @@ class Trainer:
         schedule_unit: str = "epoch",
         regularizer: Callable[[Module], Tensor] | None = None,
         max_norm: float | None = None,
+        amp: str | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
         if schedule_unit not in ("epoch", "step"):
@@ -132,6 +142,10 @@ class Trainer:
         self.schedule_unit = schedule_unit
         self.regularizer = regularizer
         self.max_norm = max_norm
+        place = next((str(p.device) for p in model.parameters()), "cpu")
+        self.amp = amp
+        self._rounding = nullcontext() if amp is None else autocast(place, amp)
+        self.scaler = GradScaler(place, enabled=amp == "float16")
         self.callbacks = list(callbacks)
         self.history = History()
         self.epochs = 0
@@ -145,7 +159,7 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         """All that the run depends on, as nested dicts of numbers, texts and arrays.
 
-        Model, optimizer, schedule, history, callbacks, position in the epoch, and the state of the
+        Model, optimizer, scaler, schedule, history, callbacks, position in the epoch, and the state of the
         default generator, of the generators that layers have, and of the training data's loader.
         """
         return state_of(self)
@@ -262,6 +276,19 @@ class Trainer:
         return batches
 
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, float]:
+        with self._rounding:
+            scores, value = self._learn_from(images, labels)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.max_norm is not None:
+            max_norm_(self.model, self.max_norm)
+        if self.schedule_unit == "step":
+            self._move_schedule()
+        self.steps += 1
+        return scores, value
+
+    def _learn_from(self, images: Tensor, labels: Tensor) -> tuple[Tensor, float]:
+        """The scores and the loss of a batch, whose gradients are then there."""
         scores = self.model(images)
         loss = self.loss(scores, labels)
         value = loss.item()
@@ -276,13 +303,7 @@ class Trainer:
             self.last_penalty = penalty.item()
             loss = loss + penalty
         self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        if self.max_norm is not None:
-            max_norm_(self.model, self.max_norm)
-        if self.schedule_unit == "step":
-            self._move_schedule()
-        self.steps += 1
+        self.scaler.scale(loss).backward()
         return scores, value
 
     def _tell(self, event: str, *args: Any) -> None:

@@ -42,7 +42,7 @@ def test_includes_stand_in_their_place_once(stem):
 def test_parameters_are_read_from_the_source():
     kernels = sources.kernels("matmul")
     assert sorted(kernels) == [
-        "matmul_bf16_t128", "matmul_f32_t128", "matmul_f32_t64", "matmul_f64_t64",
+        "matmul_bf16_t128", "matmul_f16_t128", "matmul_f32_t128", "matmul_f32_t64", "matmul_f64_t64",
         "matmul_tf32_t128", "sum_splits_f32", "sum_splits_f64",
     ]  # fmt: skip
     split = kernels["sum_splits_f64"]

@@ -7,10 +7,12 @@ import pytest
 
 import tinygrad_cv as tg
 from tinygrad_cv.backends.contract import Conv2dSettings
+from tinygrad_cv.backends.cuda.precision import product_kind
 from tinygrad_cv.backends.reference import conv as reference
 
-ROUNDING = {"tf32": 2.0**-11, "bf16": 2.0**-8}
+ROUNDING = {"tf32": 2.0**-11, "bf16": 2.0**-8, "f16": 2.0**-11}
 KINDS = list(ROUNDING)
+EPSILON = 2.0**-23  # of a float32 sum, which the cores may cut off instead of rounding
 SLIDE = Conv2dSettings((2, 1), (1, 2), (1, 2), 2)  # every setting differs in its two directions
 
 
@@ -60,20 +62,68 @@ def test_products_are_within_their_bound(products, rng, kind):
     u = ROUNDING[kind]
     terms = np.abs(a).astype(np.float64) @ np.abs(b)
     error = np.abs(got - a.astype(np.float64) @ b)
-    assert (error <= (2 * u + u * u + 2 * 90 * 2.0**-23) * terms).all()
+    assert (error <= (2 * u + u * u + 2 * 90 * EPSILON) * terms).all()
     assert error.max() > 2.0**-20 * terms.max()  # it is rounded: these are not the plain kernels
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_factors_are_rounded_to_the_nearest(products, kind):
-    """One product at a time shows a factor's rounding, ties included (TF32 away, BF16 to even)."""
-    bits = {"tf32": 10, "bf16": 7}[kind]
+    """One product at a time shows a factor's rounding, ties included (TF32 away, others to even)."""
+    bits = {"tf32": 10, "bf16": 7, "f16": 10}[kind]
     ulp = 2.0**-bits
     x = np.array([1 + ulp / 2, 1 + 3 * ulp / 2, 1 + ulp / 4, -1 - ulp * 0.75], np.float32)
     away = [1 + ulp, 1 + 2 * ulp, 1, -1 - ulp]
     want = away if kind == "tf32" else [1, *away[1:]]
     got = products.matmul(products.plan(128, 1, kind), x[:, None], np.ones((1, 1), np.float32))
     np.testing.assert_array_equal(got[:, 0], want)
+
+
+def test_float16_factors_leave_its_range_as_numpys_do(products, rng):
+    """Beyond 65504 lies infinity, below 2^-14 places of 2^-24, below half of one zero."""
+    edges = [65504, 65519.99, 65520, 1e5, 3e38, 2**-14, 2**-15 * 1.999, 2**-24, 2**-25, 2**-26, 0]
+    spread = rng.uniform(0.5, 2, 300) * 2.0 ** rng.integers(-28, 18, 300)
+    x = np.array([*edges, *spread], np.float32)
+    x = np.concatenate([x, -x, np.nextafter(x, np.float32(1))])
+    with np.errstate(over="ignore"):
+        want = x.astype(np.float16).astype(np.float32)
+    got = products.matmul(products.plan(128, 1, "f16"), x[:, None], np.ones((1, 1), np.float32))
+    np.testing.assert_array_equal(got[:, 0], want)
+    assert np.isinf(want).any()
+
+
+def test_float16_products_are_those_of_rounded_factors(products, rng):
+    """Each product of two float16 is exact in float32: only the sum errs."""
+    a, b = (rng.standard_normal(s).astype(np.float32) for s in ((70, 90), (90, 130)))
+    rounded = [m.astype(np.float16).astype(np.float64) for m in (a, b)]
+    got = products.matmul(products.plan(128, 1, "f16"), a, b)
+    error = np.abs(got - rounded[0] @ rounded[1])
+    assert (error <= 2 * 90 * EPSILON * (np.abs(rounded[0]) @ np.abs(rounded[1]))).all()
+
+
+def test_float16_convolutions_are_those_of_rounded_factors(products, rng):
+    plan = products.plan(128, 1, "f16")
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in ((2, 20, 6, 7), (18, 10, 3, 2)))
+    rounded = [m.astype(np.float16).astype(np.float64) for m in (x, w)]
+    grad = rng.standard_normal(reference.conv2d(x, w, None, SLIDE).shape).astype(np.float32)
+    half = grad.astype(np.float16).astype(np.float64)
+
+    def check(got, room, *arrays, terms):
+        error = np.abs(got - room(*arrays))
+        assert (error <= 2 * terms * EPSILON * room(*map(_magnitude, arrays))).all()
+
+    gx = products.conv("backward_input", plan, x.shape, grad, w)
+    check(gx, reference.conv2d_backward_input, half, rounded[1], (6, 7), SLIDE, terms=9 * 6)
+    gw = products.conv("backward_weight", plan, w.shape, x, grad)
+    depth = grad[:, 0].size
+    check(gw, reference.conv2d_backward_weight, rounded[0], half, (3, 2), SLIDE, terms=depth)
+    y = products.conv("forward", plan, grad.shape, x, w)  # with relu
+    exact = reference.conv2d(*rounded, None, SLIDE)
+    bound = 2 * 60 * EPSILON * reference.conv2d(*map(np.abs, rounded), None, SLIDE)
+    assert (np.abs(y - np.maximum(exact, 0)) <= bound).all()
+
+
+def _magnitude(given):
+    return np.abs(given) if isinstance(given, np.ndarray) else given
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -131,8 +181,10 @@ def test_the_precision_chooses_the_kernels(gpu, rng, precision, monkeypatch):
     assert step() == {f"{name}_f32_t64" for name in used}
     for setting, kind in (("high", "tf32"), ("medium", "bf16")):
         precision(setting)
-        names_of = {f"{name}_{kind}_t128" for name in used}
-        assert step() == {n.replace("input_bf16", "input_tf32") for n in names_of}
+        assert step() == {f"{name}_{kind}_t128" for name in used}
+    for dtype, kind in ((None, "f16"), ("bfloat16", "bf16"), (tg.float16, "f16")):
+        with tg.autocast("cuda", dtype):
+            assert step() == {f"{name}_{kind}_t128" for name in used}
     assert matmul.plan_tile(9, 9, 1, 8, 4) == matmul.Plan(64)  # float64 is never rounded
     monkeypatch.setattr(launch, "_major", lambda device: 7)
     assert step() == {f"{name}_f32_t64" for name in used}
@@ -144,23 +196,24 @@ def test_a_precision_that_there_is_not(precision):
     assert tg.cuda.get_float32_matmul_precision() == "highest"
 
 
-def test_autocast_nests_and_decorates():
-    now = tg.cuda.get_float32_matmul_precision
+def test_autocast_nests_and_decorates(precision):
     with tg.autocast("cuda"):
-        assert now() == "medium"
+        assert product_kind() == "f16"
         with tg.autocast("cuda:0", enabled=False):
-            assert now() == "highest"
-        with pytest.raises(ZeroDivisionError), tg.autocast("cuda", "bfloat16"):
+            assert product_kind() == ""
+            precision("high")
+            assert product_kind() == "tf32"
+        with pytest.raises(ZeroDivisionError), tg.amp.autocast("cuda", "bfloat16"):
             raise ZeroDivisionError
-        assert now() == "medium"
-    assert now() == "highest"
-    assert tg.autocast("cuda")(now)() == "medium"
+        assert product_kind() == "f16"
+    assert product_kind() == "tf32"
+    assert tg.autocast("cuda", dtype="bfloat16")(product_kind)() == "bf16"
 
 
 def test_autocast_refuses_what_it_cannot_do():
     with pytest.raises(RuntimeError, match="the CPU computes float32 in float32"):
         tg.autocast("cpu")
-    with pytest.raises(ValueError, match=r"dtype must be 'bfloat16', got .*float16"):
-        tg.autocast("cuda", dtype=tg.float16)
+    with pytest.raises(ValueError, match=r"must be 'float16' or 'bfloat16', got .*float64"):
+        tg.autocast("cuda", dtype=tg.float64)
     with pytest.raises(ValueError, match="expected 'cpu', 'cuda'"):
         tg.autocast("tpu")

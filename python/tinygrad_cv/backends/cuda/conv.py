@@ -81,8 +81,6 @@ def backward_input(
         launch("conv_direct", kernel, blocks, grad, w, gx, *numbers)
         return
     plan = plan or plan_tile(rows, columns, settings.groups, gx.itemsize, processors())
-    if plan.kind == "bf16":  # has no kernel here, and TF32 is more exact
-        plan = plan._replace(kind="tf32")
     blocks = plan.blocks(rows, columns) * settings.groups
     launch("conv", plan.kernel("conv2d_backward_input", gx), blocks, grad, w, gx, *numbers)
 

@@ -83,7 +83,7 @@ def _major(device: int) -> int:
 
 
 def has_tensor_cores() -> bool:
-    """Whether the current device multiplies TF32 and BF16: Ampere (sm_80) and later do."""
+    """Whether the current device multiplies TF32, BF16 and F16 by `mma.sync`: Ampere (sm_80) and later do."""
     return _major(cp.cuda.Device().id) >= 8
 
 

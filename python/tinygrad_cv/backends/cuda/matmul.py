@@ -28,7 +28,7 @@ _SHORTEST_PART = 256  # of a split sum: below, adding the parts costs what the s
 class Plan(NamedTuple):
     """How a product of m x n results is cut: the tile's side, and parts of each sum.
 
-    kind: of tensor cores ("tf32", "bf16"), or "" for plain arithmetic.
+    kind: of tensor cores ("tf32", "bf16", "f16"), or "" for plain arithmetic.
     """
 
     tile: int
