@@ -10,7 +10,7 @@ import pytest
 
 from tinygrad_cv.backends.cuda import sources
 
-PAST = 2**31 + 300  # elements
+PAST = 2**32 + 300  # elements: past the unsigned numbers of threads and blocks too
 MAP_NORESERVE = 0x4000
 pytestmark = pytest.mark.usefixtures("cupy")
 
