@@ -9,16 +9,20 @@ line without effect; those known to be the latter are named in `EQUAL`.
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import emulator
+import pytest
 
 from tinygrad_cv.backends.cuda import sources
 
@@ -48,6 +52,7 @@ SHARED_BY = {
     "philox": "elementwise",
 }
 
+MOST_SECONDS, MOST_BYTES = 600, 3 << 30  # of a test run: all of them together take much less
 HIGH = "a bound one too high"
 KINK = "a kink on the other side"
 NARROW = "an offset in 32 bits"  # shows in test_large_offsets.py alone
@@ -168,6 +173,35 @@ def sanitized() -> dict[str, str]:
     return {"CUDA_EMULATOR": "asan", "LD_PRELOAD": preload, "ASAN_OPTIONS": options}
 
 
+def pytest_status(
+    arguments: list[str], variables: dict[str, str], sanitize: bool
+) -> tuple[int, str]:
+    """Exit status and output of pytest in a fork of this process, which has loaded what tests load.
+
+    A loop without an end is killed, above all one through large arrays.
+    """
+    with tempfile.TemporaryFile() as output:
+        child = os.fork()
+        if child == 0:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+            os.environ.update(variables)
+            if sanitize:  # its libraries come first in a process
+                os.environ.update(sanitized())
+                os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+            status = pytest.main(arguments)
+            sys.stdout.flush()
+            os._exit(status)
+        last = time.monotonic() + MOST_SECONDS
+        while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+            time.sleep(0.02)
+            pages = int(Path(f"/proc/{child}/statm").read_text().split()[1])
+            if pages * mmap.PAGESIZE > MOST_BYTES or time.monotonic() > last:
+                os.kill(child, signal.SIGKILL)
+        output.seek(0)
+        return os.waitstatus_to_exitcode(ended[1]), output.read().decode()
+
+
 def compile_broken(folder: str, family: str) -> None:
     """Compile the family's broken source, which its tests then find compiled.
 
@@ -192,20 +226,14 @@ def survives(mutant: Mutant, family: str, sanitize: bool) -> bool:
         names = TESTS[family] + ["test_large_offsets.py"] * (mutant.what == NARROW)
         tests = [str(ROOT / "tests/backends/cuda" / name) for name in names]
         seen = f"cache_dir={emulator.CACHE / 'mutants' / family}"
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", "-x", "--failed-first", "-o", seen, *tests],
-                env=os.environ
-                | {"CUDA_MUTANT": folder, "HYPOTHESIS_PROFILE": "ci", "OMP_NUM_THREADS": "1"}
-                | (sanitized() if sanitize else {}),
-                cwd=ROOT, capture_output=True, text=True, timeout=600,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:  # a loop without an end
-            return False
-    # Pytest's own trouble; sanitizers have codes of theirs.
-    if done.returncode > 1 and not sanitize:
-        raise SystemExit(done.stdout + done.stderr)
-    return done.returncode == 0
+        status, output = pytest_status(
+            ["-q", "-x", "--failed-first", "-o", seen, *tests],
+            {"CUDA_MUTANT": folder, "HYPOTHESIS_PROFILE": "ci", "OMP_NUM_THREADS": "1"},
+            sanitize,
+        )
+    if status > 1 and not sanitize:  # pytest's own trouble; sanitizers have codes of theirs
+        raise SystemExit(output)
+    return status == 0
 
 
 @cache
@@ -234,6 +262,8 @@ def main(arguments: list[str]) -> int:
         for mutant in (mutant for stem in wanted for mutant in mutants(stem)):
             print(f"{mutant.file}:{mutant.line}: {mutant.what}")
         return 0
+    emulator.KINDS["fast"] = ["-O0"]  # compiled more often than run
+    os.chdir(ROOT)
     total, left = 0, 0
     for stem in wanted:
         family = SHARED_BY.get(stem, stem)
