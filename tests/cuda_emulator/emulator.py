@@ -103,7 +103,9 @@ def build(source: str, kind: str = KIND) -> dict[str, Kernel]:
         file.write_text(text)
         made = file.with_suffix(".so")
         command = ["g++", *flags, "-include", str(HEADER), str(file), "-o", str(made)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        # A sanitizer that Python was started with is no concern of the compiler's.
+        environment = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
         if done.returncode:
             raise EmulatorError(done.stderr)
         made.replace(library)  # at once, for another process that waits for the same file

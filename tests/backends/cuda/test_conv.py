@@ -196,6 +196,9 @@ def test_batches_too_large_for_one_launch_are_cut(gpu, rng, monkeypatch, what):
     before = Cuda.launches
     np.testing.assert_array_equal(call().get(), expected(what, case, *values))
     assert Cuda.launches - before == 3
+    monkeypatch.setattr(border, "MOST_ELEMENTS", each - 1)
+    with pytest.raises(ValueError, match=f"an image has {each} elements, but a kernel counts at"):
+        call()
 
 
 def test_an_empty_batch_has_no_gradient(gpu):

@@ -96,27 +96,3 @@ def test_the_room_falls_back_by_name(gpu, monkeypatch):
     np.testing.assert_array_equal(gpu.room.double(gpu.ones(2, np.float32)).get(), [2, 2])
     with pytest.raises(AttributeError, match="the 'cuda' room has no function 'treble'"):
         gpu.room.treble  # noqa: B018
-
-
-def test_large_offsets_are_64_bits(gpu):
-    """The last block of a product whose operand has more than 2^31 elements, of which few exist."""
-    import mmap
-
-    import emulator
-
-    from tinygrad_cv.backends.cuda import sources
-
-    m, k, n = 70_001, 40_000, 16
-    reserve = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000  # MAP_NORESERVE
-    a = np.frombuffer(mmap.mmap(-1, m * k * 4, flags=reserve), np.float32)
-    y = np.frombuffer(mmap.mmap(-1, m * n * 4, flags=reserve), np.float32)
-    a[(m - 1) * k :] = 1
-    b = np.ones((k, n), np.float32)
-    kernel = emulator.build(sources.source("matmul"))["matmul_f32_t64"]
-    pointers = [np.uint64(x.ctypes.data) for x in (a, b)] + [np.uint64(0), np.uint64(y.ctypes.data)]
-    sizes = [np.int32(v) for v in (m, n, k, 1, 1, 1)]
-    steps = [np.int64(v) for v in (k, 1, 0, 0, n, 1, 0, 0)]
-    blocks = -(-m // 64)
-    kernel((blocks,), (256,), (*pointers, *sizes, *steps, np.int32(0)), blocks=(blocks - 1, blocks))
-    assert a.size > 2**31
-    np.testing.assert_array_equal(y[-n:], np.full(n, k))

@@ -78,6 +78,14 @@ def test_an_ignored_row_is_exactly_zero(gpu):
     np.testing.assert_array_equal(gx.get(), [[0, 0]])
 
 
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_label_that_is_no_class_gives_nan(gpu, label):
+    x, target = gpu.ones((2, 2), np.float32), gpu.asarray(np.array([label, 1]))
+    loss, factor, _ = gpu.room.cross_entropy(x, target, None, -100)
+    for result, known in ((loss, np.log(np.float32(2))), (factor, 1)):
+        np.testing.assert_allclose(result.get(), [np.nan, known], rtol=1e-6)
+
+
 def test_shapes_that_do_not_fit_are_refused(gpu):
     x, target = gpu.zeros((3, 2), np.float32), gpu.zeros(2, np.int64)
     with pytest.raises(ValueError, match=r"cross_entropy: target is \(2,\) but x is \(3, 2\)"):

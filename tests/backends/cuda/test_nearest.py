@@ -19,6 +19,8 @@ SHAPES = [
     (2, 9, 0, 3),
 ]
 PARTED = (2, 900, 3, 9)  # four multiprocessors search y in three parts
+# 33 tiles in 8 parts of 5: the seventh has three, the last none, and its lists are empty.
+PARTED_UNEVENLY = (1, 33 * 64, 1, 2)
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def compare(gpu):
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_nearest_rows_are_exact_on_integers(compare, schedule, rng, metric, dtype):
-    for n, m, depth, k in [*SHAPES, PARTED]:
+    for n, m, depth, k in [*SHAPES, PARTED, PARTED_UNEVENLY]:
         # A few values make many ties; bytes also take both ends of their range.
         values = np.array([0, 1, 2, 255] if dtype == np.uint8 else [0, 1, 2, -9], dtype)
         x, y = (rng.choice(values, (rows, depth)) for rows in (n, m))

@@ -134,6 +134,11 @@ def test_images_too_many_for_one_launch_are_cut(call, rng, monkeypatch):
     want = call("channel_affine", x, scale, shift)[0]
     monkeypatch.setattr(arrays, "MOST_ELEMENTS", 25)  # 2 images a launch
     np.testing.assert_array_equal(call("channel_affine", x, scale, shift)[0], want)
+    monkeypatch.setattr(arrays, "MOST_ELEMENTS", 11)
+    with pytest.raises(ValueError, match="channel_affine: an image has 12 elements"):
+        call("channel_affine", x, scale, shift)
+    with pytest.raises(ValueError, match="channel_moments: a channel has 20 elements"):
+        call("batch_norm", x, None, None, 1e-3)
 
 
 def test_parts_fill_the_gpu_twice(monkeypatch):

@@ -140,8 +140,13 @@ def test_stacks_too_large_for_one_launch_are_cut(gpu, monkeypatch):
 
     monkeypatch.setattr(border, "MOST_ELEMENTS", 2 * 64 + 1)  # 2 planes of 8 x 8 a launch
     before = Cuda.launches
-    assert_max_agrees(gpu, TWO, integers((1, 5, 8, 8), np.float32))
+    x = integers((1, 5, 8, 8), np.float32)
+    assert_max_agrees(gpu, TWO, x)
     assert Cuda.launches - before == 9
+    monkeypatch.setattr(border, "MOST_ELEMENTS", 63)
+    message = "avg_pool2d: a plane has 64 elements, but a kernel counts at most 63"
+    with pytest.raises(ValueError, match=message):
+        gpu.room.avg_pool2d(gpu.asarray(x), TWO)
 
 
 def test_layouts_that_are_not_dense_are_copied(gpu):

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
     from tinygrad_cv.backends.contract import Array
 
-__all__ = ["check_floats", "check_same_size", "dense", "runs"]
+__all__ = ["check_count", "check_floats", "check_same_size", "dense", "runs"]
 
-# Kernels count pixels and outputs of one launch in 32 bits; offsets into memory have 64.
-MOST_ELEMENTS = 2**31 - 1
+# Kernels count pixels and outputs of one launch in 32 bits; offsets into memory have 64. A loop's last
+# step and the rounding to whole tiles and parts go past the count, by less than 2^16.
+MOST_ELEMENTS = 2**31 - 2**16
 
 
 def dense(array: Array) -> Array:
@@ -45,8 +46,20 @@ def check_same_size(where: str, **arrays: Array | None) -> None:
             raise ValueError(f"{where}: {name} is {shape} but {first} is {shapes[first]}")
 
 
-def runs(count: int, elements_each: int) -> Iterator[slice]:
-    """Slices of `count` items such that a launch on one counts in 32 bits."""
-    most = max(1, MOST_ELEMENTS // max(1, elements_each))
+def check_count(where: str, what: str, elements: int) -> None:
+    """A launch can count them: else a ValueError says what has so many."""
+    if elements > MOST_ELEMENTS:
+        raise ValueError(
+            f"{where}: {what} has {elements} elements, but a kernel counts at most {MOST_ELEMENTS}"
+        )
+
+
+def runs(where: str, what: str, count: int, elements_each: int) -> Iterator[slice]:
+    """Slices of `count` items such that a launch on one counts in 32 bits.
+
+    ValueError where one item (`what`) has too many.
+    """
+    check_count(where, what, elements_each)
+    most = MOST_ELEMENTS // max(1, elements_each)
     for start in range(0, count, most):
         yield slice(start, min(start + most, count))

@@ -35,7 +35,8 @@ def conv2d(
     size = settings.output_size(x.shape[2:], w.shape[2:])
     y = cp.empty((x.shape[0], outputs, *size), x.dtype)
     if y.size:
-        for part in runs(len(x), outputs * size[0] * size[1]):
+        each = max(outputs * size[0] * size[1], x.shape[2] * x.shape[3])
+        for part in runs("conv2d", "an image", len(x), each):
             forward(None, x[part], w, bias, settings, relu, y[part])
     return y
 
@@ -65,7 +66,8 @@ def conv2d_backward_input(grad: Array, w: Array, size: Pair, settings: Conv2dSet
     _check_grad("conv2d_backward_input", grad, shape, w.shape[0], w.shape[2:], settings)
     gx = cp.empty(shape, grad.dtype)
     if gx.size:
-        for part in runs(len(grad), channels * size[0] * size[1]):
+        each = max(channels * size[0] * size[1], grad.shape[2] * grad.shape[3])
+        for part in runs("conv2d_backward_input", "an image", len(grad), each):
             backward_input(None, grad[part], w, settings, gx[part])
     return gx
 
@@ -94,7 +96,9 @@ def conv2d_backward_weight(x: Array, grad: Array, kernel: Pair, settings: Conv2d
     gw = cp.zeros((outputs, x.shape[1] // settings.groups, *kernel), grad.dtype)
     if not gw.size or not grad.size:
         return gw
-    for number, part in enumerate(runs(len(x), grad[0].size)):
+    each = max(grad[0].size, x.shape[2] * x.shape[3])
+    cut = runs("conv2d_backward_weight", "an image", len(x), each)
+    for number, part in enumerate(cut):
         sums = gw if number == 0 else cp.empty_like(gw)
         backward_weight(None, x[part], grad[part], settings, sums)
         if number:

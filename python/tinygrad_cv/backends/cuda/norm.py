@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import cupy as cp
 
-from tinygrad_cv.backends.cuda.arrays import check_floats, check_same_size, dense, runs
+from tinygrad_cv.backends.cuda.arrays import check_count, check_floats, check_same_size, dense, runs
 from tinygrad_cv.backends.cuda.launch import launch, processors, suffix, threads_for
 from tinygrad_cv.backends.cuda.matmul import add_parts
 
@@ -51,6 +51,7 @@ def _parts(images: int, channels: int, plane: int) -> tuple[int, int]:
 def _partial(kernel: str, sums: int, shape: Any, *args: Any) -> Array:
     """What a kernel finds of each part of each channel: (parts, sums, channels)."""
     images, channels, plane = _sizes(shape)
+    check_count(kernel, "a channel", images * plane)
     parts, columns = _parts(images, channels, plane)
     found = cp.empty((parts, sums, channels), args[0].dtype)
     launch(
@@ -80,7 +81,7 @@ def _elementwise(
     many images as it counts in 32 bits.
     """
     _, c, plane = _sizes(out.shape)
-    for part in runs(len(out), c * plane):
+    for part in runs(kernel, "an image", len(out), c * plane):
         inputs, result = [array[part] for array in images], out[part]
         launch(
             "norm", f"{kernel}_{suffix(out.dtype)}", threads_for(result.size),

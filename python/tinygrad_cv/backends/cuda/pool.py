@@ -102,7 +102,7 @@ def _run(
     name = f"{kernel}_{suffix(results[0].dtype)}" + (f"_{suffix(tap)}" if tap is not None else "")
     average = (settings.count_include_pad, settings.divisor or 0) if tap is None else ()
     stacks = [array.reshape(planes, *array.shape[2:]) for array in (*arrays, *results)]
-    for part in runs(planes, max(h * w, oh * ow)):
+    for part in runs(kernel, "a plane", planes, max(h * w, oh * ow)):
         slices = [stack[part] for stack in stacks]
         elements = slices[len(arrays)].size
         launch(
