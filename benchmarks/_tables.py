@@ -217,17 +217,24 @@ def _spread(values: list[float]) -> str:
     return f"{percent.mean():.2f} ({percent.min():.2f} to {percent.max():.2f})"
 
 
+# How a batch of the pipeline's benchmark is prepared, by the name of its times.
+PREPARED = {
+    "cut": "cut", "inline": "augmented between steps", "workers1": "by 1 worker",
+    "workers2": "by 2 workers",
+}  # fmt: skip
+
+
 def pipeline(record: Record) -> list[str]:
     """What cutting and augmenting add to a step, a line for each network."""
+    sides = [side for side in PREPARED if f"{side}_us" in record["rows"][0]]
     lines = [
-        "| step | bare | cut by a worker | augmented, 1 worker | 2 workers | augmenting alone |",
-        "|---|---|---|---|---|---|",
+        f"| step | bare | {' | '.join(PREPARED[side] for side in sides)} | augmenting alone |",
+        "|---|---|---|" + "---|" * len(sides),
     ]
     for row in record["rows"]:
         bare, alone = (float(np.median(row[f"{side}_us"])) for side in ("bare", "alone"))
         added = " | ".join(
-            f"{100 * (np.median(row[f'{side}_us']) / bare - 1):+.1f} %"
-            for side in ("cut", "workers1", "workers2")
+            f"{100 * (np.median(row[f'{side}_us']) / bare - 1):+.1f} %" for side in sides
         )
         lines.append(
             f"| {row['name']}, batch {row['batch']}, {row['augment']} | {bare / 1e3:.2f} ms | {added} "
@@ -236,6 +243,29 @@ def pipeline(record: Record) -> list[str]:
     caption = (
         f"Time added to a training step, medians of {record['rounds']} interleaved rounds. "
         f"`{record['command']}`; {where(record)}."
+    )
+    return [*lines, "", caption]
+
+
+def denormals(record: Record) -> list[str]:
+    """How much longer a step takes whose weights are denormal numbers, a line for each network."""
+    lines = [
+        "| training step | ours, usual weights | ours, denormal | PyTorch, denormal |",
+        "|---|---|---|---|",
+    ]
+    for row in record["rows"]:
+        slower = [
+            f"{np.median(row[f'{side}_denormal_us']) / np.median(row[f'{side}_us']):.2f}"
+            if f"{side}_us" in row
+            else ""
+            for side in ("ours", "torch")
+        ]
+        usual = np.median(row["ours_us"]) / 1e3
+        lines.append(f"| {row['name']} | {usual:.2f} ms | {slower[0]} | {slower[1]} |")
+    beside = f", {_torch(record)}" if "torch" in record["versions"] else ""
+    caption = (
+        "Denormal: the step's time divided by that of the same step with usual weights, medians of "
+        f"{record['rounds']} interleaved rounds. `{record['command']}`; {where(record)}{beside}."
     )
     return [*lines, "", caption]
 
@@ -278,4 +308,5 @@ TABLES: dict[str, Callable[[Record], list[str]]] = {
     "conv2d-avx2": conv2d,
     "ensembles": ensembles,
     "pipeline": pipeline,
+    "denormals": denormals,
 }

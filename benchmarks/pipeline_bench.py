@@ -1,8 +1,8 @@
 """Time what the input pipeline adds to a training step: cutting, augmenting and handing over batches.
 
 Each row is a network with its usual augmentation. An epoch of steps runs on batches that lie ready
-(the bare step), on batches cut by a DataLoader with one worker, and on augmented ones with one and
-with two workers, in turn. "alone" is the processor time of augmenting a batch, with nothing beside it.
+(the bare step), on batches cut by a DataLoader, and on augmented ones, prepared between the steps
+(inline), by one worker and by two, in turn. "alone" is the time of augmenting a batch by itself.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def contestants(pipeline: Pipeline) -> dict[str, Callable[[], float]]:
     ready = list(loader())
     return {
         "bare": lambda: epoch(ready),
-        "cut": lambda: epoch(loader(num_workers=1)),
+        "cut": lambda: epoch(loader()),
+        "inline": lambda: epoch(loader(augment=changes)),
         "workers1": lambda: epoch(loader(num_workers=1, augment=changes)),
         "workers2": lambda: epoch(loader(num_workers=2, augment=changes)),
     }
@@ -94,7 +95,7 @@ def measured(pipeline: Pipeline, rounds: int) -> dict[str, Any]:
 def show(row: dict[str, Any]) -> None:
     bare = harness.median(row["bare_us"])
     line = f"{row['name']}, batch {row['batch']}, {row['augment']}: step {bare:.0f} us"
-    for side in ("cut", "workers1", "workers2"):
+    for side in ("cut", "inline", "workers1", "workers2"):
         line += f", {side} {100 * (harness.median(row[f'{side}_us']) / bare - 1):+.1f} %"
     print(f"{line}; augmenting alone {harness.median(row['alone_us']):.0f} us", flush=True)
 

@@ -26,6 +26,7 @@ PYBIND11_MODULE(_core, m) {
     bind_distance(m);
     bind_nearest(m);
     bind_warp(m);
+    bind_splitmix(m);
     bind_conv(m);
     bind_pool(m);
     bind_shortcuts(m);

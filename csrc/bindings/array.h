@@ -30,6 +30,7 @@ void bind_loss(py::module_& m);
 void bind_optim(py::module_& m);
 void bind_nearest(py::module_& m);
 void bind_warp(py::module_& m);
+void bind_splitmix(py::module_& m);
 
 template <class T>
 constexpr const char* type_name = "?";
@@ -43,6 +44,8 @@ template <>
 inline constexpr const char* type_name<int32_t> = "int32";
 template <>
 inline constexpr const char* type_name<int64_t> = "int64";
+template <>
+inline constexpr const char* type_name<uint64_t> = "uint64";
 
 [[noreturn]] inline void refuse_type(py::handle h, const char* name, const char* wanted) {
     std::string got = py::str(py::type::handle_of(h).attr("__name__"));

@@ -28,6 +28,8 @@ void bind_runtime(py::module_& m) {
             set_num_threads(threads);
         },
         py::arg("threads"), "set_num_threads(threads: int) -> None");
+    m.def("limit_this_thread", &limit_this_thread, py::arg("threads"),
+          "limit_this_thread(threads: int) -> None\n\nOf kernels that the calling thread calls.");
     m.def(
         "pool_stats",
         [] {

@@ -1,12 +1,52 @@
 // Images read between their pixels, as Python sees it.
 #include "kernels/warp.h"
 
-#include <vector>
-
 #include "bindings/array.h"
+#include "runtime/threads.h"
 
 namespace tinygrad_cv {
 namespace {
+
+template <class T>
+const WarpKernels<T>& warp_kernels() {
+    const WarpTable& table = TG_PICK(warp);
+    if constexpr (std::is_same_v<T, float>) {
+        return table.f32;
+    } else {
+        return table.f64;
+    }
+}
+
+// Images x, read at P x Q places each.
+template <class T>
+WarpArgs<T> args_of(const View<const T>& x, int64_t P, int64_t Q, double fill) {
+    const int64_t H = x.shape[2], W = x.shape[3];
+    // A float32 tells no neighbours apart beyond that, and a place in a plane has 32 bits.
+    constexpr int64_t longest = int64_t(1) << 24;
+    if (H >= longest || W >= longest || framed_side(H) * framed_side(W) > INT32_MAX) {
+        throw std::invalid_argument(
+            "warp: images must have sides under 2^24 and under 2^31 pixels, got " +
+            std::to_string(H) + " x " + std::to_string(W));
+    }
+    WarpArgs<T> g{};
+    g.N = x.shape[0], g.C = x.shape[1], g.H = H, g.W = W;
+    g.P = P, g.Q = Q;
+    g.x = x.data;
+    g.fill = T(fill);
+    return g;
+}
+
+template <class T>
+py::array run(WarpArgs<T>& g, void (*kernel)(const WarpArgs<T>&) noexcept) {
+    const WarpPlan plan = plan_warp(g.N * g.C, g.P * g.Q, num_threads());
+    const Buffer<T> framed = make_buffer<T>(plan.team * framed_side(g.H) * framed_side(g.W));
+    py::array y = new_array<T>({g.N, g.C, g.P, g.Q});
+    g.team = plan.team;
+    g.framed = framed.get();
+    g.y = static_cast<T*>(y.mutable_data());
+    without_gil(plan.long_work, [&] { kernel(g); });
+    return y;
+}
 
 template <class T>
 py::array warped(py::handle x, py::handle rows, py::handle columns, double fill) {
@@ -20,12 +60,10 @@ py::array warped(py::handle x, py::handle rows, py::handle columns, double fill)
                 std::to_string(xv.shape[0]) + " as x");
         }
     }
-    WarpArgs<T> g{xv.shape[0], xv.shape[1], xv.shape[2], xv.shape[3], rv.shape[1], rv.shape[2],
-                  xv.data,     rv.data,     cv.data,     T(fill),     nullptr};
-    py::array y = new_array<T>({g.N, g.C, g.P, g.Q});
-    g.y = static_cast<T*>(y.mutable_data());
-    without_gil(g.N * g.C * g.P * g.Q > 10000, [&] { warp_bilinear(g); });
-    return y;
+    WarpArgs<T> g = args_of(xv, rv.shape[1], rv.shape[2], fill);
+    g.rows = rv.data;
+    g.columns = cv.data;
+    return run(g, warp_kernels<T>().bilinear);
 }
 
 template <class T>
@@ -36,14 +74,23 @@ py::array moved(py::handle x, py::handle maps, double fill) {
         throw std::invalid_argument("warp_affine: maps must be (" + std::to_string(xv.shape[0]) +
                                     ", 2, 3), one for each image");
     }
-    AffineArgs<T> g{xv.shape[0], xv.shape[1], xv.shape[2], xv.shape[3], xv.shape[2], xv.shape[3],
-                    xv.data,     mv.data,     T(fill),     nullptr,     nullptr};
-    std::vector<T> framed(size_t(framed_side(g.H) * framed_side(g.W)));
-    g.framed = framed.data();
-    py::array y = new_array<T>({g.N, g.C, g.P, g.Q});
-    g.y = static_cast<T*>(y.mutable_data());
-    without_gil(g.N * g.C * g.P * g.Q > 10000, [&] { warp_affine(g); });
-    return y;
+    WarpArgs<T> g = args_of(xv, xv.shape[2], xv.shape[3], fill);
+    g.maps = mv.data;
+    return run(g, warp_kernels<T>().affine);
+}
+
+py::array maps_of(py::handle moves, int64_t height, int64_t width) {
+    const View<const double> mv = view<const double>(moves, "affine_maps: moves", 2);
+    if (mv.shape[1] != 5) {
+        throw std::invalid_argument("affine_maps: moves must be (N, 5), got (" +
+                                    std::to_string(mv.shape[0]) + ", " +
+                                    std::to_string(mv.shape[1]) + ")");
+    }
+    py::array maps = new_array<double>({mv.shape[0], 2, 3});
+    double* const out = static_cast<double*>(maps.mutable_data());
+    // Two hundred take some 15 us.
+    without_gil(mv.shape[0] > 200, [&] { affine_maps(mv.shape[0], height, width, mv.data, out); });
+    return maps;
 }
 
 }  // namespace
@@ -68,6 +115,11 @@ void bind_warp(py::module_& m) {
         "warp_affine(x, maps, fill) -> numpy.ndarray\n\n"
         "Images x (N, C, H, W), their pixel (p, q) read at row maps[n, 0] . (q, p, 1) and column\n"
         "maps[n, 1] . (q, p, 1) of maps (N, 2, 3), dense and of the same type: as x.");
+    m.def("affine_maps", &maps_of, py::arg("moves"), py::arg("height"), py::arg("width"),
+          "affine_maps(moves, height: int, width: int) -> numpy.ndarray\n\n"
+          "Maps (N, 2, 3) of images moved about their centre. A row of moves (N, 5), float64 and\n"
+          "dense: degrees counter-clockwise, pixels to the right and down, magnification, slant\n"
+          "along x in degrees.");
 }
 
 }  // namespace tinygrad_cv

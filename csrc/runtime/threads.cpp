@@ -27,6 +27,7 @@ int default_threads() noexcept {
 }
 
 std::atomic<int> threads_allowed{0};  // 0: not set yet
+thread_local int own_limit = 0;       // 0: none
 
 // A child that enters a parallel region after its parent did hangs with libgomp, unless the
 // parent's team is released before the fork.
@@ -51,16 +52,19 @@ int64_t cache_bytes([[maybe_unused]] int name, int64_t fallback) noexcept {
 }  // namespace
 
 int num_threads() noexcept {
-    const int n = threads_allowed.load(std::memory_order_relaxed);
-    if (n > 0) return n;
-    const int first = default_threads();
-    threads_allowed.store(first, std::memory_order_relaxed);
-    return first;
+    int n = threads_allowed.load(std::memory_order_relaxed);
+    if (n == 0) {
+        n = default_threads();
+        threads_allowed.store(n, std::memory_order_relaxed);
+    }
+    return own_limit > 0 && own_limit < n ? own_limit : n;
 }
 
 void set_num_threads(int threads) noexcept {
     threads_allowed.store(threads, std::memory_order_relaxed);
 }
+
+void limit_this_thread(int threads) noexcept { own_limit = threads; }
 
 bool has_openmp() noexcept {
 #if defined(_OPENMP) && !defined(TG_STD_THREADS)

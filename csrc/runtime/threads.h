@@ -13,6 +13,9 @@ struct Machine {
 
 int num_threads() noexcept;
 void set_num_threads(int threads) noexcept;  // >= 1, checked by the caller
+// Of kernels that the calling thread calls: a thread of a user that works beside others would bring
+// a team of its own, and the cores are taken.
+void limit_this_thread(int threads) noexcept;
 bool has_openmp() noexcept;
 Machine machine() noexcept;
 

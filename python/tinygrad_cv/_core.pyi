@@ -31,6 +31,14 @@ def add_relu(a: typing.Any, b: typing.Any) -> numpy.ndarray:
     
     y = max(a + b, 0); NaN stays.
     """
+def affine_maps(moves: typing.Any, height: typing.SupportsInt | typing.SupportsIndex, width: typing.SupportsInt | typing.SupportsIndex) -> numpy.ndarray:
+    """
+    affine_maps(moves, height: int, width: int) -> numpy.ndarray
+    
+    Maps (N, 2, 3) of images moved about their centre. A row of moves (N, 5), float64 and
+    dense: degrees counter-clockwise, pixels to the right and down, magnification, slant
+    along x in degrees.
+    """
 def available_isas() -> tuple:
     """
     available_isas() -> tuple[str, ...]
@@ -141,6 +149,12 @@ def isa() -> str:
     isa() -> str
     
     The instruction set in use.
+    """
+def limit_this_thread(threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    """
+    limit_this_thread(threads: int) -> None
+    
+    Of kernels that the calling thread calls.
     """
 def log_softmax(x: typing.Any) -> numpy.ndarray:
     """
@@ -269,6 +283,18 @@ def shortcut(plain: collections.abc.Callable) -> typing.Any:
     shortcut(plain: Callable) -> Callable
     
     The Python function with C++ before it for the usual case; its __qualname__ says which.
+    """
+def splitmix_bases(key: typing.SupportsInt | typing.SupportsIndex, indices: typing.Any) -> numpy.ndarray:
+    """
+    splitmix_bases(key: int, indices) -> numpy.ndarray
+    
+    What the random numbers of samples, given as int64, begin with: (N,) of uint64.
+    """
+def splitmix_units(bases: typing.Any, drawn: typing.SupportsInt | typing.SupportsIndex, count: typing.SupportsInt | typing.SupportsIndex) -> numpy.ndarray:
+    """
+    splitmix_units(bases, drawn: int, count: int) -> numpy.ndarray
+    
+    The next numbers in [0, 1) of samples that have drawn so many: (N, count) of float64.
     """
 def use_shortcuts(mode: bool) -> bool:
     """

@@ -195,6 +195,21 @@ def test_the_table_of_the_pipeline_shows_what_it_adds_to_a_step(report, record):
     times = {"bare": 2000, "cut": 2020, "workers1": 2100, "workers2": 1990, "alone": 500}
     sides = {f"{side}_us": [us] * 3 for side, us in times.items()}
     record["rows"] = [{"name": "net", "batch": 8, "augment": "flip", "steps": 4, **sides}]
-    assert report.TABLES["pipeline"](record)[2] == (
-        "| net, batch 8, flip | 2.00 ms | +1.0 % | +5.0 % | -0.5 % | 0.50 ms |"
-    )
+    lines = report.TABLES["pipeline"](record)
+    assert lines[0] == "| step | bare | cut | by 1 worker | by 2 workers | augmenting alone |"
+    assert lines[2] == "| net, batch 8, flip | 2.00 ms | +1.0 % | +5.0 % | -0.5 % | 0.50 ms |"
+    record["rows"][0]["inline_us"] = [2080]
+    lines = report.TABLES["pipeline"](record)
+    assert "| cut | augmented between steps | by 1 worker |" in lines[0]
+    assert "| +1.0 % | +4.0 % | +5.0 % | -0.5 % |" in lines[2]
+
+
+def test_the_table_of_denormals_shows_how_much_longer_a_step_takes(report, record):
+    times = {"ours": 2000, "ours_denormal": 2040, "torch": 3000, "torch_denormal": 24000}
+    sides = {f"{side}_us": [us] * 3 for side, us in times.items()}
+    record["rows"] = [{"name": "net", **sides}]
+    assert report.TABLES["denormals"](record)[2] == "| net | 2.00 ms | 1.02 | 8.00 |"
+    del record["rows"][0]["torch_us"], record["versions"]["torch"]
+    lines = report.TABLES["denormals"](record)
+    assert lines[2] == "| net | 2.00 ms | 1.02 |  |"
+    assert "PyTorch" not in lines[-1]

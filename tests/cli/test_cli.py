@@ -143,6 +143,25 @@ def test_a_streamed_folder_trains_as_one_in_memory_and_names_what_it_leaves_out(
     assert run(["evaluate", str(tmp_path / "skip")]) == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "workers"), [([], 0), (["--stream"], 1), (["--workers", "2"], 2)]
+)
+def test_images_in_files_have_a_worker_and_those_in_memory_none(
+    photographs, tmp_path, monkeypatch, given, workers
+):
+    found, whole = [], tg.data.DataLoader.epoch
+
+    def epoch(loader, skip=0):
+        if loader.shuffle:  # the batches that are learned from
+            found.append(loader.num_workers)
+        return whole(loader, skip)
+
+    monkeypatch.setattr(tg.data.DataLoader, "epoch", epoch)
+    train = ["train", "mlp", "--data", str(photographs), "--hidden", "4", "--epochs", "1"]
+    assert run([*train, *given, "--out", str(tmp_path)]) == 0
+    assert found == [workers]
+
+
 def test_find_lr_draws_and_suggests_and_trains_nothing(tmp_path, capsys):
     assert run(["train", "mlp", "--hidden", "16", "--find-lr", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out

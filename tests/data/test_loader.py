@@ -146,3 +146,28 @@ def test_each_batch_is_its_own_memory():
 def test_loader_refuses(dataset, arguments, error, message):
     with pytest.raises(error, match=message):
         DataLoader(dataset, **arguments)
+
+
+def test_a_worker_computes_on_one_thread():
+    class Threads(Dataset):
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, index):
+            return tg.get_num_threads()
+
+    before = tg.get_num_threads()
+    try:
+        tg.set_num_threads(3)
+        found = [
+            {
+                threads
+                for batch in DataLoader(Threads(), 2, num_workers=n)
+                for threads in batch.tolist()
+            }
+            for n in (0, 2)
+        ]
+        assert found == [{3}, {1}]
+        assert tg.get_num_threads() == 3
+    finally:
+        tg.set_num_threads(before)

@@ -132,8 +132,13 @@ def train(
         ),
     ] = "raise",
     workers: Annotated[
-        int, typer.Option(min=0, help="Threads that prepare images ahead of the steps.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=0,
+            help="Threads that prepare images ahead of the steps; 0 prepares them in between.",
+            show_default="0, or 1 where images are read from files",
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -348,7 +353,7 @@ def _batches(
     batch_size: int,
     seed: int,
     augment: str | None,
-    workers: int,
+    workers: int | None,
 ) -> DataLoader:
     """The batches that are learned from; augmented ones are standardized last."""
     import tinygrad_cv as tg
@@ -364,6 +369,9 @@ def _batches(
         if isinstance(images.transform, tg.data.Standardize):
             last = Normalize(images.transform.mean, images.transform.std)
             changes = Compose([changes, last])
+    if workers is None:
+        # In memory: cut and augmented on all cores in less time than a thread beside the step costs it.
+        workers = int(isinstance(images, tg.data.ImageFolder))
     return tg.data.DataLoader(
         part, batch_size, shuffle=True, seed=seed, augment=changes, num_workers=workers
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_cv import _core
-from tinygrad_cv.data.augment.warp import warp, warp_affine
+from tinygrad_cv.data.augment.warp import affine_maps, warp, warp_affine
 
 
 def slow(images, rows, columns, fill):
@@ -67,6 +67,28 @@ def test_places_on_lines_are_read_as_single_places_are(dtype, rtol, shape, seed,
     np.testing.assert_allclose(got, slow(images, *spots, 0.25), rtol=rtol, atol=rtol)
 
 
+@given(
+    side=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    moves=st.lists(
+        st.tuples(
+            *(st.floats(*ends) for ends in ((-200, 200), (-9, 9), (-9, 9), (0.2, 5), (-70, 70)))
+        ),
+        max_size=3,
+    ),
+)
+def test_maps_undo_turn_slant_and_scale_about_the_centre(side, moves):
+    maps = affine_maps(side, np.array(moves).reshape(-1, 5))
+    assert maps.shape == (len(moves), 2, 3)
+    centre = np.array([(side[1] - 1) / 2, (side[0] - 1) / 2])  # x, y
+    for (degrees, right, down, scale, shear), back in zip(moves, maps, strict=True):
+        turn, slant = np.radians([degrees, shear])
+        cos, sin = np.cos(turn), np.sin(turn)
+        forth = scale * np.array([[cos, sin], [-sin, cos]]) @ [[1, np.tan(slant)], [0, 1]]
+        for x, y in ((0, 0), (3, -2)):
+            to = forth @ ([x, y] - centre) + centre + [right, down]
+            np.testing.assert_allclose(back @ [*to, 1], [y, x], atol=1e-9)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38])
 @pytest.mark.parametrize("where", range(6))
 def test_maps_that_lead_nowhere_read_what_lies_around(bad, where):
@@ -92,3 +114,5 @@ def test_other_shapes_and_types_are_refused():
         _core.warp_affine(x, np.zeros((2, 3, 2), np.float32), 0.0)
     with pytest.raises(TypeError, match="maps must be a float32 array"):
         _core.warp_affine(x, np.zeros((2, 2, 3)), 0.0)
+    with pytest.raises(ValueError, match=r"moves must be \(N, 5\), got \(2, 4\)"):
+        _core.affine_maps(np.zeros((2, 4)), 3, 3)

@@ -150,14 +150,11 @@ class RandomAffine(Augmentation):
     def __call__(self, images: NDArray[Any], random: SampleRandom) -> NDArray[Any]:
         check_images(type(self).__name__, images, random)
         height, width = images.shape[2:]
-        furthest = np.array(self.translate) * (width, height)
-        maps = affine_maps(
-            (height, width),
-            random.uniform(*self.degrees),
-            random.uniform(-1, 1, (2,)) * furthest,
-            random.uniform(*self.scale),
-            np.stack([random.uniform(*self.shear), np.zeros(len(random))], axis=1),
+        right, down = self.translate[0] * width, self.translate[1] * height
+        low, high = np.transpose(
+            [self.degrees, (-right, right), (-down, down), self.scale, self.shear]
         )
+        maps = affine_maps((height, width), random.uniform(low, high, (5,)))
         return warp_affine(images, maps, self.fill)
 
     def __repr__(self) -> str:

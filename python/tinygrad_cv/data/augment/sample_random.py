@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinygrad_cv import _core
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-# 2**64 divided by the golden ratio, and the factors of splitmix64.
-STEP = np.uint64(0x9E3779B97F4A7C15)
-FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 class SampleRandom:
@@ -39,24 +37,21 @@ class SampleRandom:
 
     def __init__(self, key: int, indices: ArrayLike) -> None:
         self.key = int(key)
-        self.indices = np.asarray(indices, np.int64).reshape(-1)
-        start = _mixed(np.array([self.key % 2**64], np.uint64))
-        self._base = _mixed(start + (self.indices.astype(np.uint64) + np.uint64(1)) * STEP)
+        self.indices = np.ascontiguousarray(indices, np.int64).reshape(-1)
+        self._base = _core.splitmix_bases(self.key % 2**64, self.indices)
         self._drawn = 0
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def uniform(
-        self, low: float = 0.0, high: float = 1.0, shape: tuple[int, ...] = ()
+        self, low: ArrayLike = 0.0, high: ArrayLike = 1.0, shape: tuple[int, ...] = ()
     ) -> NDArray[np.float64]:
-        """Numbers in [low, high), shape (N, *shape)."""
+        """Numbers in [low, high), shape (N, *shape); ends may be arrays that broadcast to `shape`."""
         count = math.prod(shape)
-        counters = np.arange(self._drawn + 1, self._drawn + 1 + count, dtype=np.uint64) * STEP
+        unit = _core.splitmix_units(self._base, self._drawn, count).reshape(len(self), *shape)
         self._drawn += count
-        bits = _mixed(self._base[:, None] + counters) >> np.uint64(11)
-        unit = (bits * 2.0**-53).reshape(len(self), *shape)
-        out: NDArray[np.float64] = low + (high - low) * unit
+        out: NDArray[np.float64] = low + np.subtract(high, low) * unit
         return out
 
     def integers(self, low: int, high: int) -> NDArray[np.int64]:
@@ -71,9 +66,3 @@ class SampleRandom:
         """A generator for what the batch's samples do together, such as being mixed."""
         first = int(self._base[0]) if len(self) else 0
         return np.random.Generator(np.random.PCG64([first, self._drawn]))
-
-
-def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    x = (x ^ (x >> np.uint64(30))) * FIRST
-    x = (x ^ (x >> np.uint64(27))) * SECOND
-    return x ^ (x >> np.uint64(31))

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_cv import _core
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 
 def warp(
@@ -65,49 +65,26 @@ def warp_affine(images: NDArray[Any], maps: NDArray[Any], fill: float = 0.0) -> 
     return warped
 
 
-def affine_maps(
-    shape: tuple[int, int],
-    degrees: ArrayLike = 0.0,
-    translate: ArrayLike = 0.0,
-    scale: ArrayLike = 1.0,
-    shear: ArrayLike = 0.0,
-) -> NDArray[Any]:
+def affine_maps(shape: tuple[int, int], moves: NDArray[Any]) -> NDArray[Any]:
     """Where the pixels of images of that shape come from when they are moved about the centre.
 
     Parameters
     ----------
     shape : (H, W)
-    degrees : array, shape (N,)
-        Counter-clockwise turn.
-    translate : array, shape (N, 2)
-        Pixels to the right and down.
-    scale : array, shape (N,)
-    shear : array, shape (N, 2)
-        Degrees along x and along y.
+    moves : ndarray, shape (N, 5)
+        Of an image: counter-clockwise turn in degrees, pixels to the right and down, magnification,
+        slant along x in degrees.
 
     Returns
     -------
-    ndarray, shape (N, 2, 3)
+    ndarray, float64, shape (N, 2, 3)
         As `warp_affine` takes them.
 
     Notes
     -----
     out = T R(degrees) Shear scale, as torchvision's ``affine``; what is computed is its inverse.
     """
-    turn, size = np.radians(np.atleast_1d(degrees)), np.atleast_1d(scale)
-    x_shear, y_shear = np.radians(np.broadcast_to(shear, (len(turn), 2))).T
-    move = np.broadcast_to(translate, (len(turn), 2))
-    cos, sin, across, down = np.cos(turn), np.sin(turn), np.tan(x_shear), np.tan(y_shear)
-    height, width = shape
-    x, y = (width - 1) / 2, (height - 1) / 2  # the centre
-    x_from, y_from = x + move[:, 0], y + move[:, 1]
-    maps = np.empty((len(turn), 2, 3))
-    # Rows run downwards: the turn is [[cos, sin], [-sin, cos]], the slant [[1, across], [down, 1]].
-    shrink = 1 / (size * (1 - across * down))
-    maps[:, 1, 0], maps[:, 1, 1] = shrink * (cos - sin * across), -shrink * (sin + cos * across)
-    maps[:, 0, 0], maps[:, 0, 1] = shrink * (sin - cos * down), shrink * (cos + sin * down)
-    maps[:, 1, 2] = x - maps[:, 1, 0] * x_from - maps[:, 1, 1] * y_from
-    maps[:, 0, 2] = y - maps[:, 0, 0] * x_from - maps[:, 0, 1] * y_from
+    maps: NDArray[Any] = _core.affine_maps(np.ascontiguousarray(moves, np.float64), *shape)
     return maps
 
 
