@@ -349,6 +349,19 @@ def test_the_trainer_takes_batches_to_the_model():
     assert model.weight.device == "cuda:0"
 
 
+@GPU
+def test_what_asks_a_model_takes_its_images_to_the_gpu():
+    tg.manual_seed(0)
+    model = tg.models.LeNet5().to("cuda")
+    digits = tg.data.digits(train=False)
+    there = tg.training.robustness(model, digits, images=10)
+    ensemble = tg.ensemble.Ensemble([model])
+    voted = ensemble.predict_proba(digits[:4][0])
+    model.to("cpu")
+    assert there == tg.training.robustness(model, digits, images=10)
+    np.testing.assert_allclose(voted, ensemble.predict_proba(digits[:4][0]), rtol=1e-5)
+
+
 # ---- what is not there ----
 
 
@@ -365,19 +378,25 @@ def test_without_cupy_the_error_says_what_to_install(monkeypatch):
         lambda: tg.nn.Linear(2, 2).to("cuda"),
         lambda: tg.cuda.synchronize(),
         lambda: tg.cuda.memory_allocated(),
+        lambda: tg.cuda.memory_reserved(),
+        lambda: tg.cuda.current_device(),
+        lambda: tg.cuda.Stream(),
+        lambda: tg.set_default_device("cuda"),
     ):
         with pytest.raises(RuntimeError, match=message):
             use()
 
 
-def test_without_a_driver_the_error_has_its_words(cupy, monkeypatch):
+def test_without_a_driver_the_error_has_its_words_and_what_to_install(cupy, monkeypatch):
     def no_driver():
         raise cupy.cuda.runtime.CUDARuntimeError("cudaErrorInsufficientDriver: too old\nmore")
 
     monkeypatch.setattr(cupy.cuda.runtime, "getDeviceCount", no_driver)
     assert not tg.cuda.is_available()
     with pytest.raises(
-        RuntimeError, match=r"device 'cuda:0': cudaErrorInsufficientDriver: too old$"
+        RuntimeError,
+        match=r"^device 'cuda:0': cudaErrorInsufficientDriver: too old; install NVIDIA's driver, "
+        r"or the CuPy that fits it: pip install .*$",
     ):
         tg.ones(2).to("cuda:0")
 

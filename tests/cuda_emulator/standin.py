@@ -195,28 +195,26 @@ class ndarray:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index: Any) -> Any:
-        index = _indices(index)
-        if _arrays_in(index, np.bool_):
+        key = _indices(index)  # under a name of its own: `index` keeps its arrays' memory alive
+        if _arrays_in(key, np.bool_):
             Cuda.synchronizations += 1
-        result = _inside(self._host, index)
-        if _arrays_in(index, np.bool_) or _arrays_in(index, np.integer):
+        result = _inside(self._host, key)
+        if _arrays_in(key, np.bool_) or _arrays_in(key, np.integer):
             return _upload(result)
         if isinstance(result, np.generic):  # a view in CuPy as well
-            result = self._host[(*(index if isinstance(index, tuple) else (index,)), ...)]
+            result = self._host[(*(key if isinstance(key, tuple) else (key,)), ...)]
         return _wrapped_view(self, result)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(value, np.ndarray) and value.ndim:
             raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
-        index = _indices(index)
-        value = value if isinstance(value, np.ndarray) else _down(value)
-        _inside(self._host, index)
-        self._host[index] = value
-        if _arrays_in(index, np.integer):
-            found = self._host[index]
-            if not np.array_equal(
-                found, np.asarray(value, found.dtype) + 0 * found, equal_nan=found.dtype.kind == "f"
-            ):
+        key, values = _indices(index), value if isinstance(value, np.ndarray) else _down(value)
+        _inside(self._host, key)
+        self._host[key] = values
+        if _arrays_in(key, np.integer):
+            found = self._host[key]
+            wanted = np.asarray(values, found.dtype) + 0 * found
+            if not np.array_equal(found, wanted, equal_nan=found.dtype.kind == "f"):
                 raise emulator.EmulatorError("one place is written twice, with two values")
 
     def __repr__(self) -> str:

@@ -75,9 +75,18 @@ class StopAt(Callback):
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory):
-    trainer, batches = make(tmp_path_factory.mktemp("unbroken"))
-    return finish(trainer, batches), trainer
+def finished():
+    """A run at once for each default device, which is chosen for a single test."""
+    return {}
+
+
+@pytest.fixture
+def unbroken(finished, tmp_path_factory):
+    device = tg.get_default_device()
+    if device not in finished:
+        trainer, batches = make(tmp_path_factory.mktemp("unbroken"))
+        finished[device] = finish(trainer, batches), trainer
+    return finished[device]
 
 
 @pytest.mark.parametrize("step", [1, 5, 6, 7, 13])

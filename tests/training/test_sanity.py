@@ -65,10 +65,10 @@ def test_a_run_under_way_keeps_its_optimizer():
     images, labels = data()
     tg.functional.cross_entropy(model(images), labels).backward()
     adam.step()
-    kept = [state["exp_avg"].copy() for state in adam.state.values()]
+    kept = [state["exp_avg"].tolist() for state in adam.state.values()]
     sanity(model, (images, labels), optimizer=adam)
     for state, want in zip(adam.state.values(), kept, strict=True):
-        np.testing.assert_array_equal(state["exp_avg"], want)
+        assert state["exp_avg"].tolist() == want
         assert state["step"] == 1
 
 

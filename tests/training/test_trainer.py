@@ -225,7 +225,7 @@ def test_a_saved_run_predicts_the_same(tmp_path):
     data = tg.data.digits(train=False)
     save_run(tmp_path, model, "lenet", data)
     loaded, description = load_run(tmp_path)
-    images, _ = data[:4]
+    images = data[:4][0].to(tg.get_default_device())
     np.testing.assert_array_equal(loaded(images).detach().numpy(), model(images).detach().numpy())
     assert description["shape"] == (1, 28, 28)
     assert description["classes"] == [str(n) for n in range(10)]
@@ -238,7 +238,7 @@ def test_a_run_of_a_pattern_keeps_its_settings_and_its_standardization(tmp_path)
     pattern = "INPUT -> CONV -> BN -> RELU -> POOL -> FC -> RELU -> DROPOUT -> FC"
     settings = {"filters": [3], "kernel_size": 5, "hidden": 7, "dropout": 0.25}
     model = tg.training.build(pattern, (1, 28, 28), 10, settings)
-    images, _ = data[:4]
+    images = data[:4][0].to(tg.get_default_device())
     model(images)  # batch normalisation's statistics move
     save_run(tmp_path, model, pattern, data, settings)
     loaded, description = load_run(tmp_path)

@@ -12,6 +12,7 @@ from tinygrad_cv.engine.grad_mode import no_grad
 from tinygrad_cv.engine.random import manual_seed
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.nn import Module
+from tinygrad_cv.training.evaluation import device_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -197,11 +198,12 @@ def _probabilities(member: Any, images: Any) -> NDArray[Any]:
     if not isinstance(member, Module):
         return np.asarray(member.predict_proba(getattr(images, "array", images)))
     batch = images if isinstance(images, Tensor) else wrap(np.asarray(images))
+    place = device_of(member)
     training = member.training
     member.eval()
     try:
         parts = [
-            F.softmax(member(batch[start : start + BATCH]), dim=1).numpy()
+            F.softmax(member(batch[start : start + BATCH].to(place)), dim=1).cpu().numpy()
             for start in range(0, len(batch), BATCH)
         ]
     finally:

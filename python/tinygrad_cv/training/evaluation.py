@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_cv import functional as F
+from tinygrad_cv.engine.device import CPU
 from tinygrad_cv.engine.grad_mode import no_grad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from tinygrad_cv.engine.device import device as Device
     from tinygrad_cv.engine.tensor import Tensor
     from tinygrad_cv.nn import Module
 
@@ -22,6 +24,12 @@ class Evaluation:
     loss: float
     accuracy: float
     count: int
+
+
+def device_of(model: Module) -> Device:
+    """Where the model's parameters are; the CPU without any."""
+    first = next(iter(model.parameters()), None)
+    return CPU if first is None else first.device
 
 
 def on_device_of(model: Module, batches: Iterable[Any]) -> Iterator[tuple[Tensor, Tensor]]:

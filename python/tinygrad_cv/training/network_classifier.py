@@ -20,6 +20,7 @@ from tinygrad_cv.engine.grad_mode import no_grad
 from tinygrad_cv.engine.random import default_generator
 from tinygrad_cv.engine.tensor import wrap
 from tinygrad_cv.training.architectures import build as build_named
+from tinygrad_cv.training.evaluation import device_of
 from tinygrad_cv.training.recipe import optimizer_named, regularizer_named, schedule_named
 from tinygrad_cv.training.trainer import Trainer
 
@@ -191,10 +192,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         """Probability of each class, (n_samples, n_classes)."""
         check_is_fitted(self, "model_")
         images = self._images(validate_data(self, X, reset=False, allow_nd=True))
-        parts = [
-            F.softmax(self.model_(self._standardized(images[start : start + BATCH])), dim=1).numpy()
-            for start in range(0, len(images), BATCH)
-        ]
+        place = device_of(self.model_)
+        batches = [self._standardized(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
+        parts = [F.softmax(self.model_(batch.to(place)), dim=1).cpu().numpy() for batch in batches]
         return np.concatenate(parts)
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -103,9 +103,12 @@ def gradients(model: Module, images: Tensor, given: Tensor, loss: Loss, seed: in
 
     def beside(array: Any) -> Any:
         # Biases start at 0 and so do many pixels: exactly at the kinks of relu and max.
-        return array + NUDGE * rng.standard_normal(array.shape)
+        return array + NUDGE * drawn(array)
 
-    pixels = wrap(beside(images.numpy().astype(np.float64)))
+    def drawn(like: Any) -> Any:
+        return np.asarray(rng.standard_normal(like.shape), like=like)
+
+    pixels = wrap(beside(images.array.astype(np.float64)))
     pixels.requires_grad_(True)
     named: list[tuple[str, Tensor]] = [
         *((n, p) for n, p in model.named_parameters() if p.requires_grad),
@@ -130,7 +133,7 @@ def gradients(model: Module, images: Tensor, given: Tensor, loss: Loss, seed: in
         if tensor.grad is None:
             return False, f"{name} gets no gradient"
         grad = tensor.grad.array
-        for direction in (rng.standard_normal(tensor.shape), grad):
+        for direction in (drawn(grad), grad):
             error = _error(value, tensor, grad, direction)
             if error > worst:
                 worst, where = error, name
@@ -210,7 +213,7 @@ def _outputs(
 
     def watch(name: str) -> Callable[..., None]:
         def hook(module: Module, _inputs: Any, output: Any) -> None:
-            found.append((name, module, output.numpy().copy()))
+            found.append((name, module, output.cpu().numpy().copy()))
 
         return hook
 

@@ -11,6 +11,7 @@ from tinygrad_cv.data.augment import SampleRandom
 from tinygrad_cv.data.augment.mixing import rectangles
 from tinygrad_cv.engine.grad_mode import no_grad
 from tinygrad_cv.engine.tensor import Tensor, wrap
+from tinygrad_cv.training.evaluation import device_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +158,8 @@ def _curve(
             random = SampleRandom(key, np.arange(len(pixels))[part])
             changed = challenge.change(pixels[part], level, random).astype(np.float32)
             given = changed if transform is None else transform(changed)
-            scores = model(given if isinstance(given, Tensor) else wrap(given))
+            batch = given if isinstance(given, Tensor) else wrap(given)
+            scores = model(batch.to(device_of(model))).cpu()
             right[part] = scores.numpy().argmax(axis=1) == labels[part]
         each = [right[labels == label].mean() for label in np.unique(labels)]
         accuracies.append(float(right.mean()))

@@ -11,6 +11,7 @@ from tinygrad_cv import functional as F
 from tinygrad_cv.engine.tensor import Tensor, wrap
 from tinygrad_cv.nn.regularizers import L2
 from tinygrad_cv.training import preflight
+from tinygrad_cv.training.evaluation import on_device_of
 from tinygrad_cv.training.keep import kept
 
 if TYPE_CHECKING:
@@ -106,18 +107,18 @@ def sanity(
     >>> print(sanity(tg.models.LeNet5(), tg.data.digits()))  # doctest: +ELLIPSIS
     pass  labels                 100 labels of classes 0 to 9...
     """
-    images, labels = _some(data, seed)
+    images, labels = next(on_device_of(model, [_some(data, seed)]))
     regularizer = L2(1e-3) if regularizer is None else regularizer
     report = SanityReport()
     with kept(model):
         model.train()
-        scores = model(images).detach().numpy()
+        scores = model(images).detach().cpu().numpy()
         if scores.ndim != 2:
             raise ValueError(f"sanity: model must give scores (N, K), got {scores.shape}")
         if initial_loss is None and loss is F.cross_entropy:
             initial_loss = math.log(scores.shape[1])
-        report.append(Check("labels", *preflight.labels(labels.numpy(), scores.shape[1])))
-        report.append(Check("data scale", *preflight.scale(images.numpy())))
+        report.append(Check("labels", *preflight.labels(labels.cpu().numpy(), scores.shape[1])))
+        report.append(Check("data scale", *preflight.scale(images.cpu().numpy())))
         report.append(Check("softmax once", *preflight.raw_scores(scores)))
         sound = report[0].passed
     trials: list[tuple[str, Callable[[], tuple[bool | None, str]]]] = [

@@ -41,9 +41,15 @@ def require_gpu(name: str, index: int | None) -> Any:
     """
     try:
         cupy = _cupy()
+    except RuntimeError as error:
+        raise RuntimeError(f"device {name!r}: {error}") from error
+    try:
         count = int(cupy.cuda.runtime.getDeviceCount())
     except RuntimeError as error:
-        raise RuntimeError(f"device {name!r}: {str(error).partition(chr(10))[0]}") from error
+        raise RuntimeError(
+            f"device {name!r}: {str(error).partition(chr(10))[0]}; install NVIDIA's driver, or the "
+            f"CuPy that fits it: {_INSTALL}"
+        ) from error
     if (index or 0) >= count:
         there = "no GPU" if count == 0 else "only 'cuda:0'" if count == 1 else f"{count} GPUs"
         raise RuntimeError(f"device {name!r}: this machine has {there}")
