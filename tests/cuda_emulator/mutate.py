@@ -20,6 +20,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 CSRC = ROOT / "csrc" / "cuda"
 TESTS = {
+    "adaptive_pool": ["test_adaptive_pool.py"],
     "conv": ["test_conv.py"],
     "conv_direct": ["test_conv.py"],
     "distance": ["test_distance.py"],
@@ -29,7 +30,7 @@ TESTS = {
     "nearest": ["test_nearest.py"],
     "norm": ["test_norm.py"],
     "optim": ["test_optim.py", "test_loss_scaling.py"],
-    "pool": ["test_pool.py"],
+    "pool": ["test_pool.py", "test_lp_pool.py"],
     "tensor_cores": ["test_tensor_cores.py"],
 }
 # Headers, by the family that tries them.
@@ -40,6 +41,7 @@ SHARED_BY = {
     "kernel_common": "pool",
     "mma": "tensor_cores",
     "philox": "elementwise",
+    "planes": "pool",
 }
 
 # What is weakened: (what it is, pattern, replacement).
