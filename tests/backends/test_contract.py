@@ -127,6 +127,50 @@ def test_average_pooling_does_not_count_what_hangs_over_the_edge(room):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_norm_pooling_is_exact_for_squares(room, dtype):
+    """(3, 4) has the norm 5; a window that hangs over counts as if it were whole."""
+    how = Pool2dSettings((1, 2), (1, 2), (0, 0), ceil_mode=True)
+    x = np.array([[[[3, 4, 0, 0, 8]], [[-12, 5, 6, -8, 0]]]], dtype)
+    y = np.array([[[[5, 0, np.sqrt(dtype(128))]], [[13, 10, 0]]]], dtype)
+    np.testing.assert_array_equal(room.lp_pool2d(x, 2, how), y)
+    grad = np.array([[[[10, 7, 0]], [[26, -5, 3]]]], dtype)
+    gx = room.lp_pool2d_backward(grad, x, y, 2, how)
+    np.testing.assert_array_equal(gx, [[[[6, 8, 0, 0, 0]], [[-24, 10, -3, 4, 0]]]])
+    ones = room.lp_pool2d(x, 1, how)
+    np.testing.assert_array_equal(ones, [[[[7, 0, 16]], [[-7, -2, 0]]]])
+    np.testing.assert_array_equal(
+        room.lp_pool2d_backward(grad, x, ones, 1, how)[0, 1, 0], [26, 26, -5, -5, 0]
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_adaptive_pooling_is_exact(room, dtype):
+    """Rows 0-2 and 2-4 of 5; columns 0-1, 1-2 and 2-3 of 4: they overlap."""
+    rows, columns = [slice(0, 3), slice(2, 5)], [slice(0, 2), slice(1, 3), slice(2, 4)]
+    x = integers(2, 3, 5, 4, dtype=dtype) * 6
+    y, best = np.empty((2, 3, 2, 3), dtype), np.empty((2, 3, 2, 3), dtype)
+    grad = integers(*y.shape, dtype=dtype) * 6
+    average, largest = np.zeros_like(x), np.zeros_like(x)
+    places = np.empty(y.shape, np.int32)
+    for n, c, p, q in np.ndindex(*y.shape):
+        window = x[n, c, rows[p], columns[q]]
+        y[n, c, p, q], best[n, c, p, q] = window.sum() / 6, window.max()
+        average[n, c, rows[p], columns[q]] += grad[n, c, p, q] / 6
+        i, j = np.argwhere(window == window.max())[0] + [rows[p].start, columns[q].start]
+        places[n, c, p, q] = i * 4 + j
+        largest[n, c, i, j] += grad[n, c, p, q]
+    np.testing.assert_array_equal(room.adaptive_avg_pool2d(x, (2, 3)), y)
+    np.testing.assert_array_equal(room.adaptive_avg_pool2d_backward(grad, (5, 4)), average)
+    got, where = room.adaptive_max_pool2d(x, (2, 3))
+    np.testing.assert_array_equal(got, best)
+    np.testing.assert_array_equal(where, places)
+    assert where.dtype == np.int32
+    gx = room.adaptive_max_pool2d_backward(grad, where, (5, 4))
+    np.testing.assert_array_equal(gx, largest)
+    np.testing.assert_array_equal(room.adaptive_max_pool2d_gather(x, where), best)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_matrix_products_are_exact(room, dtype):
     a, b = integers(5, 7, dtype=dtype), integers(7, 9, dtype=dtype)
     bias = integers(9, dtype=dtype)

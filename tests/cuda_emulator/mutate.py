@@ -29,6 +29,7 @@ from tinygrad_cv.backends.cuda import sources
 ROOT = Path(__file__).parents[2]
 CSRC = ROOT / "csrc" / "cuda"
 TESTS = {
+    "adaptive_pool": ["test_adaptive_pool.py"],
     "conv": ["test_conv.py"],
     "conv_direct": ["test_conv.py"],
     "distance": ["test_distance.py"],
@@ -39,7 +40,7 @@ TESTS = {
     "nearest": ["test_nearest.py"],
     "norm": ["test_norm.py"],
     "optim": ["test_optim.py", "test_loss_scaling.py"],
-    "pool": ["test_pool.py"],
+    "pool": ["test_pool.py", "test_lp_pool.py"],
     "tensor_cores": ["test_tensor_cores.py"],
 }
 # Headers, by the family that tries them.
@@ -50,6 +51,7 @@ SHARED_BY = {
     "gemm_tile": "matmul",
     "mma": "tensor_cores",
     "philox": "elementwise",
+    "planes": "pool",
 }
 
 MOST_SECONDS, MOST_BYTES = 600, 3 << 30  # of a test run: all of them together take much less

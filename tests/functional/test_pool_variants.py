@@ -89,6 +89,8 @@ def test_pools_pass_gradient_checks(seed):
         lambda x: F.max_pool1d(x[0], 2),
         lambda x: F.avg_pool1d(x[0], 3, 2, 1, True, False),
         lambda x: F.lp_pool2d(x, 2, 2, 1),
+        lambda x: F.lp_pool2d(x * x + 0.1, 1.5, (2, 3), (1, 2), True),
+        lambda x: F.lp_pool2d(x, 1, 2),
         lambda x: F.adaptive_avg_pool2d(x, (3, 2)),
         lambda x: F.adaptive_max_pool2d(x, (3, 2)),
         lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2, output_size=(4, 5)),

@@ -112,6 +112,43 @@ class Backend(Protocol):
     def avg_pool2d_backward(self, grad: Array, size: Pair, settings: Pool2dSettings) -> Array:
         """Spreads grad over each window, divided as the forward pass divided."""
 
+    def lp_pool2d(self, x: Array, p: float, settings: Pool2dSettings) -> Array:
+        """y = (KH KW times the mean of x^p over each window)^(1 / p), 0 where that mean is 0.
+
+        settings without padding or dilation; what hangs over does not count in the mean.
+        """
+
+    def lp_pool2d_backward(
+        self, grad: Array, x: Array, y: Array, p: float, settings: Pool2dSettings
+    ) -> Array:
+        """Gradient with respect to x, given that of y and what `lp_pool2d` returned.
+
+        x^(p - 1) KH KW times what `avg_pool2d_backward` makes of grad y^(1 - p). Where y is 0, and
+        where grad is 0, nothing passes, be the power infinite.
+        """
+
+    def adaptive_avg_pool2d(self, x: Array, size: Pair) -> Array:
+        """The mean of each of `size` windows, which lie as `adaptive_windows` says: (N, C, OH, OW).
+
+        The mean of nothing is 0.
+        """
+
+    def adaptive_avg_pool2d_backward(self, grad: Array, size: Pair) -> Array:
+        """Spreads grad over each window, divided by its size: (N, C, H, W)."""
+
+    def adaptive_max_pool2d(self, x: Array, size: Pair) -> tuple[Array, Array]:
+        """The largest value of each of `size` windows, and where it is: `places`.
+
+        places (int32) count the elements of the plane in row order. Ties go to the first in row order;
+        the first NaN wins over all. No window is empty.
+        """
+
+    def adaptive_max_pool2d_backward(self, grad: Array, places: Array, size: Pair) -> Array:
+        """Sends grad[n, c, p, q] to the place that is named: (N, C, H, W)."""
+
+    def adaptive_max_pool2d_gather(self, x: Array, places: Array) -> Array:
+        """y[n, c, p, q] = x at the place that is named: the transpose of the above."""
+
     def matmul(self, a: Array, b: Array, bias: Array | None = None, relu: bool = False) -> Array:
         """a (..., M, K) times b (..., K, N), plus bias (N,) if given; leading shapes broadcast.
 

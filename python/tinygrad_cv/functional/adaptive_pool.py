@@ -9,9 +9,8 @@ import numpy as np
 from tinygrad_cv.backends.contract import Pool2dSettings
 from tinygrad_cv.engine.tensor import wrap
 from tinygrad_cv.functional.methods import require_float
-from tinygrad_cv.gates.indexing import Take
+from tinygrad_cv.gates.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from tinygrad_cv.gates.pool import AvgPool2d
-from tinygrad_cv.gates.resample import Resample
 
 if TYPE_CHECKING:
     from tinygrad_cv.engine.tensor import Tensor
@@ -77,12 +76,6 @@ def adaptive_max_pool1d(input: Tensor, output_size: Side, return_indices: bool =
     return _largest("adaptive_max_pool1d", 1, input, output_size, return_indices)
 
 
-def windows(length: int, size: int) -> tuple[Any, Any]:
-    """Where each of `size` windows over a length begins and ends."""
-    index = np.arange(size)
-    return index * length // size, -(-(index + 1) * length // size)
-
-
 def _size(where: str, dims: int, input: Tensor, output_size: Side) -> tuple[int, ...]:
     require_float(where, input)
     if input.ndim not in (dims + 1, dims + 2):
@@ -98,42 +91,32 @@ def _size(where: str, dims: int, input: Tensor, output_size: Side) -> tuple[int,
 
 def _averaged(where: str, dims: int, input: Tensor, output_size: Side) -> Tensor:
     size = _size(where, dims, input, output_size)
-    sides = input.shape[-dims:]
-    if (
-        input.ndim == 4
-        and 0 not in size
-        and not any(n % m for n, m in zip(sides, size, strict=True))
-    ):  # windows of one size, side by side: the kernel of the ordinary pool
+    if input.ndim == dims + 1:
+        return _averaged(where, dims, input.unsqueeze(0), output_size).squeeze(0)
+    if dims == 1:
+        return _averaged_planes(input.unsqueeze(2), (1, *size)).squeeze(2)
+    return _averaged_planes(input, size)
+
+
+def _averaged_planes(input: Tensor, size: tuple[int, ...]) -> Tensor:
+    sides = input.shape[2:]
+    if 0 not in (*size, *sides) and not any(n % m for n, m in zip(sides, size, strict=True)):
+        # Windows of one size, side by side: the kernel of the ordinary pool.
         kernel = sides[0] // size[0], sides[1] // size[1]
-        if 0 not in kernel:
-            return AvgPool2d(Pool2dSettings(kernel, kernel, (0, 0)))(input)
-    out = input
-    for axis, length, count in zip(range(input.ndim - dims, input.ndim), sides, size, strict=True):
-        start, end = windows(length, count)
-        taps = []
-        for step in range(int((end - start).max(initial=0))):
-            outputs = np.flatnonzero(start + step < end)
-            taps.append((outputs, start[outputs] + step, 1 / (end - start)[outputs]))
-        out = Resample(axis, count, taps)(out)
-    return out
+        return AvgPool2d(Pool2dSettings(kernel, kernel, (0, 0)))(input)
+    return AdaptiveAvgPool2d(size)(input)
 
 
 def _largest(where: str, dims: int, input: Tensor, output_size: Side, return_indices: bool) -> Any:
     size = _size(where, dims, input, output_size)
-    sides = input.shape[-dims:]
-    if 0 in sides:
+    if 0 in input.shape[-dims:]:
         raise ValueError(f"{where}: input {input.shape} has no values to choose from")
-    rows, columns = (1, *sides)[-2:], (1, *size)[-2:]
-    images = input.array.reshape(-1, *rows)
-    places = np.empty((len(images), *columns), np.int64, like=images)
-    bounds = [windows(n, m) for n, m in zip(rows, columns, strict=True)]
-    for p, q in np.ndindex(*columns):
-        top, bottom = bounds[0][0][p], bounds[0][1][p]
-        left, right = bounds[1][0][q], bounds[1][1][q]
-        block = images[:, top:bottom, left:right].reshape(len(images), -1)
-        best = block.argmax(axis=1)  # NaN counts as the largest
-        places[:, p, q] = (top + best // (right - left)) * rows[1] + left + best % (right - left)
-    shape = (*input.shape[:-dims], *size)
-    offset = np.arange(len(images), like=images).reshape(-1, 1, 1) * (rows[0] * rows[1])
-    out = Take((places + offset).reshape(shape))(input)
-    return (out, wrap(places.reshape(shape))) if return_indices else out
+    if input.ndim == dims + 1:
+        out = _largest(where, dims, input.unsqueeze(0), output_size, return_indices)
+        return tuple([x.squeeze(0) for x in out]) if return_indices else out.squeeze(0)
+    gate = AdaptiveMaxPool2d((1, *size)[-2:])
+    out = gate(input) if dims == 2 else gate(input.unsqueeze(2)).squeeze(2)
+    if not return_indices:
+        return out
+    indices = wrap(gate.places.astype(np.int64))
+    return out, indices if dims == 2 else indices.squeeze(2)

@@ -10,15 +10,12 @@ import numpy as np
 from tinygrad_cv.backends.contract import Pool2dSettings
 from tinygrad_cv.engine.tensor import wrap
 from tinygrad_cv.functional.bounds import nan_where, within
-from tinygrad_cv.functional.choice import where as where_
 from tinygrad_cv.functional.conv import numbers
 from tinygrad_cv.functional.methods import ints
 from tinygrad_cv.gates import pool as gates
 from tinygrad_cv.gates.indexing import Put
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tinygrad_cv.engine.tensor import Tensor
 
     Side = int | tuple[int, ...]
@@ -223,8 +220,7 @@ def lp_pool2d(
     -----
     Where the sum is 0 the gradient is 0.
     """
-    area = int(np.prod(numbers("lp_pool2d", "kernel_size", kernel_size, 1, 2)))
-    return _lp_pool("lp_pool2d", avg_pool2d, input, norm_type, area, kernel_size, stride, ceil_mode)
+    return _lp_pool("lp_pool2d", 2, input, norm_type, (kernel_size, stride, 0, 1, ceil_mode))
 
 
 def lp_pool1d(
@@ -235,24 +231,17 @@ def lp_pool1d(
     ceil_mode: bool = False,
 ) -> Tensor:
     """(Σ x^p)^(1/p) over each window of a row; arguments as `lp_pool2d`."""
-    (area,) = numbers("lp_pool1d", "kernel_size", kernel_size, 1, 1)
-    return _lp_pool("lp_pool1d", avg_pool1d, input, norm_type, area, kernel_size, stride, ceil_mode)
+    return _lp_pool("lp_pool1d", 1, input, norm_type, (kernel_size, stride, 0, 1, ceil_mode))
 
 
-def _lp_pool(
-    where: str,
-    mean: Callable[..., Tensor],
-    input: Tensor,
-    p: float,
-    area: int,
-    kernel_size: Side,
-    stride: Side | None,
-    ceil_mode: bool,
-) -> Tensor:
+def _lp_pool(where: str, dims: int, input: Tensor, p: float, options: tuple[Any, ...]) -> Tensor:
     if not p:
         raise ValueError(f"{where}: norm_type must not be 0")
-    sums = mean(input**p, kernel_size, stride, 0, ceil_mode) * area
-    return where_(wrap(sums.array != 0), sums ** (1 / p), 0.0)
+    if input.ndim == dims + 1:
+        return _lp_pool(where, dims, input.unsqueeze(0), p, options).squeeze(0)
+    gate = gates.LpPool2d(p, check_pool(where, dims, input, *options))
+    out: Tensor = gate(input) if dims == 2 else gate(input.unsqueeze(2)).squeeze(2)
+    return out
 
 
 def max_unpool2d(

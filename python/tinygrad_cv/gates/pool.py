@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_cv.backends import backend_for
-from tinygrad_cv.engine.gate import UnaryGate
+from tinygrad_cv.engine.gate import OUT, Gate, UnaryGate
+from tinygrad_cv.gates.arithmetic import PowScalar
+from tinygrad_cv.gates.chain import Keep, ZeroOr, array_of
 
 
 class MaxPool2d(UnaryGate):
@@ -110,3 +112,51 @@ class AvgPool2dGrad(UnaryGate):
 
     def backward(self, gg):
         return (AvgPool2d(self.settings)(gg),)
+
+
+class LpPool2d(UnaryGate):
+    """y = (a mean(x^p))^(1 / p) over each window, a its size; 0 where the mean is.
+
+    Local gradient: x^(p - 1) y^(1 - p) a / n for each of the window's n values; 0 where y is 0.
+    Shapes: x (N, C, H, W); y (N, C, OH, OW).
+    """
+
+    __slots__ = ("p", "settings")
+    saved_from = (0, OUT)
+
+    def __init__(self, p, settings):
+        self.p, self.settings = p, settings
+
+    def forward(self, x):
+        y = backend_for(x).lp_pool2d(x, self.p, self.settings)
+        self.saved = x, y
+        return y
+
+    def backward(self, grad):
+        x, y = self.saved
+        return (LpPool2dGrad(self.p, self.settings)(grad, x, y),)
+
+
+class LpPool2dGrad(Gate):
+    """gx = x^(p - 1) S(grad y^(1 - p)), S spreading over windows: linear in grad."""
+
+    __slots__ = ("p", "settings")
+    saved_from = (0, 1, 2)
+
+    def __init__(self, p, settings):
+        self.p, self.settings = p, settings
+
+    def forward(self, grad, x, y):
+        self.saved = grad, x, y
+        return backend_for(x).lp_pool2d_backward(grad, x, y, self.p, self.settings)
+
+    def backward(self, gg):
+        grad, x, y = self.saved
+        p, settings = self.p, self.settings
+        area = settings.kernel[0] * settings.kernel[1]
+        slope = Keep(array_of(y) != 0)(PowScalar(1 - p)(y))
+        met = AvgPool2d(settings)(ZeroOr()(gg, PowScalar(p - 1)(x))) * area  # S transposed
+        spread = AvgPool2dGrad(settings, x.shape[2:])(grad * slope) * area
+        gx = ZeroOr()(gg * spread * (p - 1), PowScalar(p - 2)(x))
+        gy = grad * (1 - p) * Keep(array_of(y) != 0)(PowScalar(-p)(y)) * met
+        return slope * met, gx, gy

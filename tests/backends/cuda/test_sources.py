@@ -13,8 +13,8 @@ from tinygrad_cv.backends.cuda import sources
 
 CSRC = Path(__file__).parents[3] / "csrc" / "cuda"
 STEMS = [
-    "conv", "conv_direct", "distance", "elementwise", "loss", "matmul", "nearest", "norm", "optim",
-    "pool",
+    "adaptive_pool", "conv", "conv_direct", "distance", "elementwise", "loss", "matmul", "nearest",
+    "norm", "optim", "pool",
 ]  # fmt: skip
 # From Turing to Blackwell: every compute capability that CuPy 14 supports and ptxas tells apart.
 ARCHITECTURES = [

@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 __all__ = [
     "avg_pool2d",
     "avg_pool2d_backward",
+    "lp_pool2d",
+    "lp_pool2d_backward",
     "max_pool2d",
     "max_pool2d_backward",
     "max_pool2d_gather",
 ]
+
+
+Numbers = tuple[float, ...]
 
 
 def _tap_dtype(settings: Pool2dSettings) -> Any:
@@ -61,7 +66,7 @@ def avg_pool2d(x: Array, settings: Pool2dSettings) -> Array:
     """The mean of each window."""
     check_floats("avg_pool2d", x=x)
     y = cp.empty((*x.shape[:2], *settings.output_size(x.shape[2:])), x.dtype)
-    _run("avg_pool2d", settings, (dense(x),), (y,), x.shape, y.shape)
+    _run("avg_pool2d", settings, (dense(x),), (y,), x.shape, y.shape, numbers=_divisor(settings))
     return y
 
 
@@ -70,7 +75,37 @@ def avg_pool2d_backward(grad: Array, size: Pair, settings: Pool2dSettings) -> Ar
     check_floats("avg_pool2d_backward", grad=grad)
     gx = cp.empty((*grad.shape[:2], *size), grad.dtype)
     _check_windows("avg_pool2d_backward", "grad", grad, gx.shape, settings)
-    _run("avg_pool2d_backward", settings, (dense(grad),), (gx,), gx.shape, grad.shape)
+    numbers = _divisor(settings)
+    _run(
+        "avg_pool2d_backward", settings, (dense(grad),), (gx,), gx.shape, grad.shape,
+        numbers=numbers,
+    )  # fmt: skip
+    return gx
+
+
+def _divisor(settings: Pool2dSettings) -> Numbers:
+    """Whether padding counts, and what is divided by, 0 for the number of elements."""
+    return settings.count_include_pad, settings.divisor or 0
+
+
+def lp_pool2d(x: Array, p: float, settings: Pool2dSettings) -> Array:
+    """The p-norm of each window, as if it were whole."""
+    check_floats("lp_pool2d", x=x)
+    y = cp.empty((*x.shape[:2], *settings.output_size(x.shape[2:])), x.dtype)
+    _run("lp_pool2d", settings, (dense(x),), (y,), x.shape, y.shape, numbers=(p,))
+    return y
+
+
+def lp_pool2d_backward(
+    grad: Array, x: Array, y: Array, p: float, settings: Pool2dSettings
+) -> Array:
+    """Each gradient, by the norm's slope, goes to every element of its window."""
+    check_floats("lp_pool2d_backward", grad=grad, x=x, y=y)
+    _check_windows("lp_pool2d_backward", "grad", grad, x.shape, settings)
+    _check_windows("lp_pool2d_backward", "y", y, x.shape, settings)
+    gx = cp.empty(x.shape, x.dtype)
+    arrays = dense(grad), dense(x), dense(y)
+    _run("lp_pool2d_backward", settings, arrays, (gx,), x.shape, y.shape, numbers=(p,))
     return gx
 
 
@@ -94,19 +129,22 @@ def _run(
     x_shape: Any,
     y_shape: Any,
     tap: Any = None,
+    numbers: Numbers = (),
 ) -> None:
-    """Launch `kernel` on stacks of planes; one thread for each element of the first result."""
+    """Launch `kernel` on stacks of planes; one thread for each element of the first result.
+
+    numbers: what the kernel takes between its arrays and the shapes.
+    """
     planes, (h, w), (oh, ow) = x_shape[0] * x_shape[1], x_shape[2:], y_shape[2:]
     if not results[0].size:
         return
     name = f"{kernel}_{suffix(results[0].dtype)}" + (f"_{suffix(tap)}" if tap is not None else "")
-    average = (settings.count_include_pad, settings.divisor or 0) if tap is None else ()
     stacks = [array.reshape(planes, *array.shape[2:]) for array in (*arrays, *results)]
     for part in runs(kernel, "a plane", planes, max(h * w, oh * ow)):
         slices = [stack[part] for stack in stacks]
         elements = slices[len(arrays)].size
         launch(
-            "pool", name, threads_for(elements), *slices, *average, part.stop - part.start,
+            "pool", name, threads_for(elements), *slices, *numbers, part.stop - part.start,
             h, w, oh, ow, *settings.kernel, *settings.stride, *settings.padding,
             *settings.dilation,
         )  # fmt: skip

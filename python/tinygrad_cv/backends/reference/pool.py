@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinygrad_cv.backends.norm_pooling import norm_gradient, root_of_sums, window_gradient
 from tinygrad_cv.backends.reference.arrays import check_floats
 
 if TYPE_CHECKING:
@@ -129,3 +130,21 @@ def avg_pool2d_backward(grad: Array, size: Pair, settings: Pool2dSettings) -> Ar
     for _, rows, columns in _taps(settings, out):
         gx[..., rows, columns] += share
     return _unpadded(gx, settings, size)
+
+
+def lp_pool2d(x: Array, p: float, settings: Pool2dSettings) -> Array:
+    """The p-norm of each window, as if it were whole."""
+    check_floats("lp_pool2d", x=x)
+    area = settings.kernel[0] * settings.kernel[1]
+    with np.errstate(all="ignore"):
+        powers = x**p
+    return root_of_sums(avg_pool2d(powers, settings) * area, p)
+
+
+def lp_pool2d_backward(
+    grad: Array, x: Array, y: Array, p: float, settings: Pool2dSettings
+) -> Array:
+    """Each gradient, by the norm's slope, goes to every element of its window."""
+    area, size = settings.kernel[0] * settings.kernel[1], (x.shape[2], x.shape[3])
+    shares = avg_pool2d_backward(window_gradient(grad, y, p), size, settings) * area
+    return norm_gradient(shares, x, p)
