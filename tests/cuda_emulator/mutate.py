@@ -97,7 +97,7 @@ MUTATIONS = [
     ("a part counts fully", r" \* \(added / now\)", ""),
     ("parts' distance forgotten", r" \+\s*apart \* apart \* \([^)]*\)", ""),
     ("relu forgotten", r"if \(relu\) g = [^;]*;", ""),
-    ("a mean not taken away", r" - (?:mean|average|sum|sums)\b(?:\[k\])?(?! \*)", ""),
+    ("a mean not taken away", r" - (?:mean|average|sum|sums)\b(?:\[(?:k|row)\])?(?! \*)", ""),
     ("another column", r"tid % columns", "0"),
     ("ties go to the last", r"d < (?=worst|distance\[)", "d <= "),
     ("NaN is near", r"d != d \? -NEG_INF : d", "d"),
