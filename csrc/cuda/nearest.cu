@@ -22,17 +22,17 @@ struct Nearest {
     // Rows must come in rising order: a tie goes behind what is there.
     __device__ void offer(T d, int index) {
         if (count == k && !(d < worst)) return;
-        long long j = count < k ? count++ : k - 1;
+        int j = count < k ? count++ : k - 1;
         for (; j > 0 && d < distance[(j - 1) * lists + list]; --j) {
             distance[j * lists + list] = distance[(j - 1) * lists + list];
             row[j * lists + list] = row[(j - 1) * lists + list];
         }
         distance[j * lists + list] = d;
         row[j * lists + list] = index;
-        worst = distance[static_cast<long long>(count - 1) * lists + list];
+        worst = distance[(count - 1) * lists + list];
     }
     __device__ void close() {
-        for (; count < k; ++count) row[static_cast<long long>(count) * lists + list] = -1;
+        for (; count < k; ++count) row[count * lists + list] = -1;
     }
 };
 
@@ -67,8 +67,7 @@ __device__ void nearest(const T* __restrict__ x, const T* __restrict__ y,
     const int mine = m0 + static_cast<int>(threadIdx.x);
     const bool keeps = threadIdx.x < How::kM && mine < n;
     const Vectors<T, T> rows{x, n, depth}, columns{y, m, depth};
-    Nearest<Acc> list(distance, row, static_cast<long long>(parts) * n,
-                      static_cast<long long>(part) * n + mine, k);
+    Nearest<Acc> list(distance, row, parts * n, part * n + mine, k);
     int first, last;
     split_range(m, parts, part, How::kN, first, last);
     // first and last are the same for all threads of a block, so no barrier is divergent. The next
@@ -131,12 +130,12 @@ __device__ void merge_nearest(const T* __restrict__ distance, const int* __restr
                               T* __restrict__ merged, int* __restrict__ merged_row,
                               Out* __restrict__ nearest, long long* __restrict__ index, int n,
                               int k, int parts) {
-    const long long lists = static_cast<long long>(parts) * n;
+    const long long lists = parts * n;  // in 64 bits, because j lists are an offset
     for (long long i = GRID_START; i < n; i += GRID_STEP) {
         Nearest<T> list(merged, merged_row, n, i, k);
         for (int s = 0; s < parts; ++s) {
             for (int j = 0; j < k; ++j) {
-                const long long at = j * lists + static_cast<long long>(s) * n + i;
+                const long long at = j * lists + s * n + i;
                 if (row[at] < 0) break;
                 list.offer(distance[at], row[at]);
             }

@@ -1,6 +1,6 @@
 """Are the kernels' tests any good? Breaks one barrier, guard or index at a time and runs them.
 
-    python tests/cuda_emulator/mutate.py [conv|loss|matmul|…] [--list]
+    python tests/cuda_emulator/mutate.py [conv|loss|matmul|…] [--only PLACE] [--list]
 
 Each mutant changes one place of a source; the tests of its family must fail, plainly or, for a read
 that leads to no result, under AddressSanitizer. A mutant that survives is a hole in the tests, or a
@@ -9,6 +9,7 @@ line without effect; those known to be the latter are named in `EQUAL`.
 
 from __future__ import annotations
 
+import argparse
 import mmap
 import os
 import re
@@ -57,7 +58,7 @@ SHARED_BY = {
 MOST_SECONDS, MOST_BYTES = 600, 3 << 30  # of a test run: all of them together take much less
 HIGH = "a bound one too high"
 KINK = "a kink on the other side"
-NARROW = "an offset in 32 bits"  # shows in test_large_offsets.py alone
+CAST, NARROW = "a product in 32 bits", "an offset in 32 bits"  # for test_large_offsets.py to see
 # What is weakened: (what it is, pattern, replacement).
 MUTATIONS = [
     ("a barrier deleted", r"__syncthreads\(\);", ";"),
@@ -99,7 +100,7 @@ MUTATIONS = [
     ("a part counts fully", r" \* \(added / now\)", ""),
     ("parts' distance forgotten", r" \+\s*apart \* apart \* \([^)]*\)", ""),
     ("relu forgotten", r"if \(relu\) g = [^;]*;", ""),
-    ("a mean not taken away", r" - (?:mean|average|sum|sums)\b(?:\[k\])?(?! \*)", ""),
+    ("a mean not taken away", r" - (?:mean|average|sum|sums)\b(?:\[(?:k|row)\])?(?! \*)", ""),
     ("another column", r"tid % columns", "0"),
     ("ties go to the last", r"d < (?=worst|distance\[)", "d <= "),
     ("NaN is near", r"d != d \? -NEG_INF : d", "d"),
@@ -121,19 +122,37 @@ MUTATIONS = [
     ("parts rounded down", r"\(steps \+ splits - 1\) / splits", "steps / splits"),
     ("NaN is clipped", r"v < T\(0\) \? T\(0\) : v", "v > T(0) ? v : T(0)"),
     ("a quotient too small", r" / divisor \+ 1\)", " / divisor)"),
-    (NARROW, r"static_cast<long long>\(", "static_cast<int>("),
+    # But for places in a plane and numbers of channels, which 32 bits hold.
+    (CAST, r"static_cast<long long>\((?!(?:i|p|row)\) \* s\.o?w\b"
+     r"|(?:block\.group|k / s\.o_group\(\))\) \* (?:rows;|s\.[co]_group\(\)))", "static_cast<int>("),
     (NARROW, r"\blong long (?=\w+ = )", "int "),
 ]  # fmt: skip
-# Lines whose mutant changes no result, with the reason.
+# Lines, or all of a file, whose mutant changes no result, with the reason.
 EQUAL = {
     (HIGH, "for (long long four = GRID_START; four * 4 < count; four += GRID_STEP) {"):
         "each of the four elements is guarded again",
-    (KINK, "if constexpr (F == kLeakyRelu) return x > T(0) ? x : x * alpha;"):
-        "0 on both sides of 0",
-    (NARROW, "#define GRID_STEP (static_cast<long long>(gridDim.x) * blockDim.x)"):
-        "a loop over elements has at most 32 blocks a multiprocessor",
     (HIGH, "if (k0 + BK < k1) {"): "the tile behind the last one is fetched as zeros, and not used",
     (HIGH, "if (k0 + kK < k1) {"): "the same",
+    (KINK, "if constexpr (F == kLeakyRelu) return x > T(0) ? x : x * alpha;"):
+        "0 on both sides of 0",
+    (CAST, "#define GRID_STEP (static_cast<long long>(gridDim.x) * blockDim.x)"):
+        "a loop over elements has at most 32 blocks a multiprocessor",
+    (CAST, "pool.cu"): "x and y of a launch have fewer than 2^31 elements",
+    (NARROW, "const long long first = static_cast<long long>(place.plane) * s.oh * s.ow;"):
+        "the same",
+    (NARROW, "const long long window = first + static_cast<long long>(p) * s.ow + q;"): "the same",
+    (CAST, "partial[static_cast<long long>(part.part) * c + part.channel] = sum;"):
+        "a block each, fewer than 2^31",
+    (CAST, "const long long outputs = static_cast<long long>(s.images) * s.o * s.out_plane();"):
+        "outputs of a launch are fewer than 2^31",
+    (NARROW, "const long long outputs = static_cast<long long>(s.images) * s.o * s.out_plane();"):
+        "the same",
+    (CAST, "const long long inputs = static_cast<long long>(s.images) * s.c * s.in_plane();"):
+        "inputs of a launch are fewer than 2^31",
+    (NARROW, "const long long inputs = static_cast<long long>(s.images) * s.c * s.in_plane();"):
+        "the same",
+    (NARROW, "const long long channel = static_cast<long long>(k / s.o_group()) * s.c_group() + c;"):
+        "added to a number of 64 bits before it is multiplied",
 }  # fmt: skip
 
 
@@ -226,7 +245,7 @@ def survives(mutant: Mutant, family: str, sanitize: bool) -> bool:
             Path(folder, file.name).write_bytes(file.read_bytes())
         Path(folder, mutant.file).write_text(mutant.text, encoding="utf-8")
         compile_broken(folder, family)
-        names = TESTS[family] + ["test_large_offsets.py"] * (mutant.what == NARROW)
+        names = TESTS[family] + ["test_large_offsets.py"] * (mutant.what in (CAST, NARROW))
         tests = [str(ROOT / "tests/backends/cuda" / name) for name in names]
         seen = f"cache_dir={emulator.CACHE / 'mutants' / family}"
         status, output = pytest_status(
@@ -257,23 +276,25 @@ def noticed(mutant: Mutant, stem: str, family: str) -> bool:
     return False
 
 
-def main(arguments: list[str]) -> int:
-    wanted = [a for a in arguments if not a.startswith("-")] or sorted(
-        file.stem for file in CSRC.iterdir()
-    )
-    if "--list" in arguments:
-        for mutant in (mutant for stem in wanted for mutant in mutants(stem)):
-            print(f"{mutant.file}:{mutant.line}: {mutant.what}")
-        return 0
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Which broken kernels do the tests not notice?")
+    parser.add_argument("sources", nargs="*", help="names of sources and headers; all without")
+    parser.add_argument("--only", default="", help="part of 'file:line: what it is', to run again")
+    parser.add_argument("--list", action="store_true", help="name the mutants, run none")
+    how = parser.parse_args()
     emulator.KINDS["fast"] = ["-O0"]  # compiled more often than run
     os.chdir(ROOT)
     total, left = 0, 0
-    for stem in wanted:
+    for stem in how.sources or sorted(file.stem for file in CSRC.iterdir()):
         family = SHARED_BY.get(stem, stem)
         for mutant in mutants(stem):
             place = f"{mutant.file}:{mutant.line}: {mutant.what}"
-            if (mutant.what, mutant.code) in EQUAL:
-                print("the same", place, "--", EQUAL[mutant.what, mutant.code], flush=True)
+            keys = (mutant.what, mutant.code), (mutant.what, mutant.file)
+            reasons = [EQUAL[key] for key in keys if key in EQUAL]
+            if how.only not in place:
+                continue
+            if how.list or reasons:
+                print("        " if how.list else "the same", place, *reasons, flush=True)
                 continue
             seen = noticed(mutant, stem, family)
             print("noticed " if seen else "SURVIVED", place, flush=True)
@@ -284,4 +305,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

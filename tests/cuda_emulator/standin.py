@@ -55,6 +55,7 @@ OPERATORS = _words("""
 IN_PLACE = _words("iadd isub imul itruediv ifloordiv imod ipow iand ior ixor")
 DTYPES = _words("bool_ uint8 int8 int16 int32 int64 float16 float32 float64")
 
+_FRESH = b"\xfe\x7f"  # NaN in every width, and as an index far too large
 # A sanitizer knows where an allocation of the exact size ends, and sees reads behind it as well.
 _GUARD = 64 if emulator.KIND == "fast" else 0
 _live: weakref.WeakSet[_Memory] = weakref.WeakSet()
@@ -71,7 +72,7 @@ class _Memory:
         self.raw = self.start = _c.malloc(size + 2 * _GUARD)  # at a multiple of 16, as _GUARD is
         self.start += _GUARD
         ctypes.memset(self.raw, 0xA5, size + 2 * _GUARD)
-        ctypes.memset(self.start, 0xFF, size)
+        ctypes.memmove(self.start, _FRESH * (size // 2) + _FRESH[: size % 2], size)
         self.buffer = (ctypes.c_char * size).from_address(self.start)
         _live.add(self)
 

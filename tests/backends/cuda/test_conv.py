@@ -53,6 +53,7 @@ FORMS = [
     case(1, 70, 3, 66, 1),  # more channels than a tile has rows
     case(3, 17, (1, 67), 16, (1, 4), padding=(0, 2), dilation=(1, 5)),
     case(2, 18, 8, 18, 3, stride=2, padding=1, groups=2),
+    case(2, 4, (9, 10), 4, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 3), groups=2),
     case(0, 3, 4, 9, 3),
 ]
 

@@ -106,22 +106,20 @@ def test_offsets_of_softmax():
 
 
 def test_offsets_of_sums_over_channels():
-    """The last part of the last channel: 12 elements."""
-    images, c, plane, parts = 3, 3, 2**28, 2**26
+    """The last part of the last channel: two elements."""
+    images, c, plane, parts = 4, 3, 2**28, 2**29
     sizes, blocks = (images, c, plane, parts, 1), c * parts
-    values = np.arange(12)
-    x, partial = ending(values, images, c, plane), reserved(parts, 2, c)
+    x, grad = ending([2, 6], images, c, plane), ending([3, -1], images, c, plane)
+    partial, ones, zeros = reserved(parts, 2, c), np.ones(c, np.float32), np.zeros(c, np.float32)
     run_last("norm", "channel_moments_f32", blocks, x, partial, *sizes)
-    np.testing.assert_allclose(partial[-1, :, -1], [values.mean(), 12 * values.var()], rtol=1e-6)
-    grad, ones, zeros = ending(values % 3, images, c, plane), np.ones(c, np.float32), np.zeros(c)
-    channels = None, None, zeros.astype(np.float32), ones  # weight, bias, mean, root
+    np.testing.assert_array_equal(partial[-1, :, -1], [4, 8])
+    channels = None, None, zeros, ones  # weight, bias, mean, root
     run_last("norm", "normalize_sums_f32", blocks, grad, x, *channels, 0, partial, *sizes)
-    want = [sum(values % 3), sum(values % 3 * values)]
-    np.testing.assert_array_equal(partial[-1, :, -1], want)
+    np.testing.assert_array_equal(partial[-1, :, -1], [2, 0])
     gx, sums = reserved(images, c, plane), reserved(parts, c)
     run_last("norm", "channel_sum_f32", blocks, grad, x, gx, sums, *sizes)
-    np.testing.assert_array_equal(gx[-1, -1, -12:], values % 3)
-    assert sums[-1, -1] == sum(values % 3)
+    np.testing.assert_array_equal(gx[-1, -1, -2:], [3, -1])
+    assert sums[-1, -1] == 2
 
 
 def test_offsets_of_merged_moments():
@@ -152,20 +150,41 @@ def test_offsets_of_layer_norm():
     np.testing.assert_allclose(partial[-1, :, -1], [g[-1], g[-1] * y[-1, -1]], rtol=1e-6)
 
 
-# Convolutions of x (3, 6, 2^14, 2^13), 2.4e9 elements, in two groups by a kernel of one tap.
-IMAGES, CHANNELS, SIZE = 3, 6, (2**14, 2**13)
+def test_offsets_of_normalisation():
+    """A launch counts fewer than 2^31 elements, but its loop steps past them."""
+    c, plane = 2, 2**30 - 2**15
+    count = c * plane
+    x, y = ending(END, c, plane), reserved(c, plane)
+    blocks, sizes = blocks_for(count), (count, c, plane)
+    mean, root = np.array([[0, 1], [0, 2]], np.float32)
+    run_last("norm", "normalize_f32", blocks, x, mean, root, None, None, y, *sizes, 0)
+    np.testing.assert_array_equal(y[-1, -4:], 2 * (END - 1))
+    run_last("norm", "channel_affine_f32", blocks, x, root, mean, y, *sizes, 1)
+    np.testing.assert_array_equal(y[-1, -4:], np.maximum(2 * END + 1, 0))
+    grad, sums = ending([1, 2, 3, 4], c, plane), np.array([[0, 8], [0, 4]], np.float32)
+    run_last("norm", "normalize_input_f32", blocks, grad, x, None, None, mean, root, sums, y,
+             *sizes, 4, 0)  # fmt: skip
+    np.testing.assert_array_equal(y[-1, -4:], 2 * (np.arange(1, 5) - 2 - 2 * (END - 1)))
+
+
+# Convolutions of x (2, 36, 2^14, 2^13), 9.7e9 elements, in two groups by a kernel of one tap: images,
+# the groups of one, and the channels of a group lie more than 2^31 elements apart.
+IMAGES, CHANNELS, SIZE = 2, 36, (2**14, 2**13)
 PIXELS = IMAGES * SIZE[0] * SIZE[1]
-WEIGHT = np.arange(1, 19, dtype=np.float32).reshape(2, 3, 3)  # of each group
+WEIGHT = (np.arange(2 * 18 * 18, dtype=np.float32) % 7 - 3).reshape(2, 18, 18)  # of each group
 
 
-def convolution(c=CHANNELS, o=CHANNELS, size=SIZE, out=SIZE, stride=1, images=IMAGES, groups=2):
-    return (images, c, *size, o, 1, 1, *out, stride, stride, 0, 0, 1, 1, groups)
+def convolution(
+    images=IMAGES, c=CHANNELS, size=SIZE, o=CHANNELS, kernel=1, out=SIZE, stride=(1, 1), padding=0,
+    groups=2,
+):  # fmt: skip
+    return (images, c, *size, o, 1, kernel, *out, *stride, 0, padding, 1, 1, groups)
 
 
-def last_pixels(rng, channels=CHANNELS, count=64):
-    """Images whose last pixels of the last three channels are not zero, and these (3, count)."""
-    images = reserved(IMAGES, channels, *SIZE)
-    part = images[-1, -3:, -1, -count:]
+def last_pixels(rng, count=64):
+    """Images whose last pixels of the last group are not zero, and these (18, count)."""
+    images = reserved(IMAGES, CHANNELS, *SIZE)
+    part = images[-1, -18:, -1, -count:]
     part[...] = rng.integers(-9, 10, part.shape)
     return images, part
 
@@ -175,35 +194,63 @@ def test_offsets_of_convolutions(rng):
     x, pixels = last_pixels(rng)
     y, blocks = reserved(*x.shape), 2 * PIXELS // 64
     run_last("conv", "conv2d_f32_t64", blocks, x, WEIGHT, None, y, 0, *convolution())
-    np.testing.assert_array_equal(y[-1, -3:, -1, -64:], WEIGHT[1] @ pixels)
+    np.testing.assert_array_equal(y[-1, -18:, -1, -64:], WEIGHT[1] @ pixels)
     run_last("conv", "conv2d_backward_input_f32_t64", blocks, x, WEIGHT, y, *convolution())
-    np.testing.assert_array_equal(y[-1, -3:, -1, -64:], WEIGHT[1].T @ pixels)
-    splits = 2**20  # the last sums the last 384 pixels
+    np.testing.assert_array_equal(y[-1, -18:, -1, -64:], WEIGHT[1].T @ pixels)
+    splits = 2**22  # the last sums the last 64 pixels
     grad, others = last_pixels(rng)
-    gw = reserved(splits, 2, 3, 3)
+    gw = reserved(splits, 2, 18, 18)
     run_last("conv", "conv2d_backward_weight_f32_t64", 2 * splits, x, grad, gw, splits,
              *convolution())  # fmt: skip
     np.testing.assert_array_equal(gw[-1, 1], others @ pixels.T)
 
 
+def test_offsets_of_weights(rng):
+    """An image of one pixel, more than 2^31 weights."""
+    rows, taps = 2**25, 65
+    w, y, gx = reserved(rows, taps), reserved(rows), reserved(rows)
+    w[-64:] = rng.integers(-9, 10, (64, taps))
+    x = rng.integers(-9, 10, taps).astype(np.float32)
+    point = (1, 1)
+    sizes = convolution(1, taps, point, rows, 1, point, groups=1)
+    run_last("conv", "conv2d_f32_t64", rows // 64, x, w, None, y, 0, *sizes)
+    np.testing.assert_array_equal(y[-64:], w[-64:] @ x)
+    gw = reserved(rows, taps)
+    blocks = rows // 64 * -(-taps // 64)
+    run_last("conv", "conv2d_backward_weight_f32_t64", blocks, x, y, gw, 1, *sizes)
+    np.testing.assert_array_equal(gw[-64:, -1], y[-64:] * x[-1])
+    sizes = convolution(1, rows, point, rows, taps, point, padding=taps // 2, groups=rows)
+    ones = ending(np.ones(64), rows)
+    run_last("conv_direct", "conv2d_direct_f32", blocks_for(rows), ones, w, None, y, 0, *sizes)
+    np.testing.assert_array_equal(y[-64:], w[-64:, taps // 2])
+    run_last("conv_direct", "conv2d_direct_backward_input_f32", blocks_for(rows), ones, w, gx,
+             *sizes)  # fmt: skip
+    np.testing.assert_array_equal(gx[-64:], w[-64:, taps // 2])
+    w = w.reshape(2, -1, taps)  # two outputs of half as many channels
+    sizes = convolution(1, rows // 2, point, 2, taps, point, padding=taps // 2, groups=1)
+    grad = np.array([1, 2], np.float32)
+    run_last("conv", "conv2d_backward_input_f32_t64", rows // 128, grad, w, gx, *sizes)
+    np.testing.assert_array_equal(gx[rows // 2 - 64 : rows // 2], 2 * w[1, -64:, taps // 2])
+
+
 def test_offsets_of_direct_convolutions(rng):
     x, pixels = last_pixels(rng)
-    half = SIZE[0] // 2, SIZE[1] // 2
-    y = reserved(IMAGES, CHANNELS, *half)
-    x[-1, -3:, -2, -64:] = pixels  # the row that a stride of 2 meets
-    run_last("conv_direct", "conv2d_direct_f32", blocks_for(y.size), x, WEIGHT, None, y, 0,
-             *convolution(out=half, stride=2))  # fmt: skip
-    np.testing.assert_array_equal(y[-1, -1, -1, -32:], WEIGHT[1, -1] @ pixels[:, ::2])
-    gx = reserved(IMAGES, 2, *SIZE)  # a channel a group, three gradients for it
-    run_last("conv_direct", "conv2d_direct_backward_input_f32", blocks_for(gx.size), x,
-             WEIGHT[:, 0].copy(), gx, *convolution(c=2))  # fmt: skip
-    np.testing.assert_array_equal(gx[-1, -1, -1, -64:], WEIGHT[1, 0] @ pixels)
+    x[-1, -18:, -2, -64:] = pixels  # the row that a stride of 2 meets
+    out = SIZE[0] // 2, SIZE[1] // 4
+    y, sizes = reserved(IMAGES, CHANNELS, *out), convolution(out=out, stride=(2, 4))
+    run_last("conv_direct", "conv2d_direct_f32", blocks_for(y.size), x, WEIGHT, None, y, 0, *sizes)
+    np.testing.assert_array_equal(y[-1, -1, -1, -16:], WEIGHT[1, -1] @ pixels[:, ::4])
+    gx = reserved(IMAGES, 6, *SIZE)  # three channels a group
+    w = np.ascontiguousarray(WEIGHT[:, :, :3])
+    run_last("conv_direct", "conv2d_direct_backward_input_f32", blocks_for(gx.size), x, w, gx,
+             *convolution(c=6))  # fmt: skip
+    np.testing.assert_array_equal(gx[-1, -1, -1, -64:], w[1, :, -1] @ pixels)
     c, size = 2**25 + 4, (8, 8)  # depthwise: a block sums the pixels of one channel
     values = rng.integers(-9, 10, (2, 64))
     x, grad = (ending(v, c, *size) for v in values)
     gw = reserved(c)
     run_last("conv_direct", "conv2d_direct_backward_weight_f32", c, x, grad, gw,
-             *convolution(c, c, size, size, images=1, groups=c))  # fmt: skip
+             *convolution(1, c, size, c, 1, size, groups=c))  # fmt: skip
     assert gw[-1] == values[0] @ values[1]
 
 

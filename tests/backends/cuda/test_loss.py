@@ -78,7 +78,7 @@ def test_an_ignored_row_is_exactly_zero(gpu):
     np.testing.assert_array_equal(gx.get(), [[0, 0]])
 
 
-@pytest.mark.parametrize("label", [-1, 2])
+@pytest.mark.parametrize("label", [-1, 2, 2**32])
 def test_a_label_that_is_no_class_gives_nan(gpu, label):
     x, target = gpu.ones((2, 2), np.float32), gpu.asarray(np.array([label, 1]))
     loss, factor, _ = gpu.room.cross_entropy(x, target, None, -100)

@@ -51,6 +51,17 @@ def test_long_lists_are_sorted(compare, rng, metric, dtype):
     compare(*(rng.integers(0, 3, (rows, 2)).astype(dtype) for rows in (4, 150)), 140, metric)
 
 
+@pytest.mark.usefixtures("schedule")
+def test_lists_longer_than_a_part_end_in_no_row(gpu):
+    """Whatever memory held before: here zeros, which would be the nearest of all."""
+    from tinygrad_cv.backends.cuda.launch import launch
+
+    x, y = gpu.zeros((1, 1), np.float32), gpu.ones((65, 1), np.float32)
+    distance, row = gpu.zeros((3, 2), np.float32), gpu.zeros((3, 2), np.int32)
+    launch("nearest", "nearest_l1_f32", 2, x, y, distance, row, 1, 65, 1, 3, 2)
+    np.testing.assert_array_equal(row.get(), [[0, 64], [1, -1], [2, -1]])
+
+
 @pytest.mark.parametrize("dtype", DTYPES[:2])
 def test_floats_are_the_pairwise_distances(gpu, rng, dtype):
     x, y = (rng.standard_normal((rows, 40)).astype(dtype) for rows in (70, 300))

@@ -78,6 +78,9 @@ def test_variances_survive_a_large_mean(call, rng):
     x = (rng.standard_normal((8, 2, 32, 32)) + 1000).astype(np.float32)
     _, _, variance, _ = call("batch_norm", x, None, None, 0.0)
     np.testing.assert_allclose(variance, x.astype(np.float64).var(axis=(0, 2, 3)), rtol=1e-4)
+    rows = x.reshape(16, -1)
+    _, _, root = call("layer_norm", rows, None, None, 0.0)
+    np.testing.assert_allclose(root, 1 / rows.astype(np.float64).std(axis=1), rtol=1e-4)
 
 
 def test_sums_over_channels_are_exact_on_integers(call, rng, dtype):
