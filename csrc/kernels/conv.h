@@ -32,6 +32,7 @@ enum class ConvPass : int { forward, backward_input, backward_weight };
 // gemm: the tiles of direct over pixels packed tap by tap (no waste on narrow maps); for the gradients,
 //   products of whole rows: scattered into padded planes (input), summed over pixels (weight).
 // winograd4, winograd2, winograd5x5: F(4x4, 3x3), F(2x2, 3x3) and F(2x2, 5x5), float32 only.
+// winograd5x5_images: winograd5x5 with images in the lanes, not channels; no gradient of weights.
 // depthwise: one kernel for each channel, 3 x 3 or 5 x 5, stride 1 or 2.
 enum class ConvAlgo : int {
     automatic,
@@ -41,9 +42,10 @@ enum class ConvAlgo : int {
     depthwise,
     winograd2,
     winograd4,
-    winograd5x5
+    winograd5x5,
+    winograd5x5_images
 };
-constexpr int kConvAlgos = 8;
+constexpr int kConvAlgos = 9;
 const char* conv_algo_name(ConvAlgo algo) noexcept;
 bool is_winograd(ConvAlgo algo) noexcept;
 
@@ -164,6 +166,7 @@ TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad5x5)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd4)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd2)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd5x5)
+TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd5x5_images)
 TG_DECLARE_TABLE(ConvTileKernels<float>, conv_tile_f32)
 TG_DECLARE_TABLE(ConvTileKernels<double>, conv_tile_f64)
 TG_DECLARE_TABLE(ConvDepthwiseKernels<float>, conv_depthwise_f32)

@@ -153,8 +153,8 @@ void forward(const ConvPlan& plan, const T* x, const T* wp, const int64_t* offse
             }
             T* planes = y + (n * g.K + group * k_group + k0) * pq + p0 * g.Q;
             for (int64_t half = 0; half < 2 && half * L < left; ++half) {
-                turn_back(out + half * L, (p1 - p0) * g.Q, int(smaller(L, left - half * L)), pq,
-                          planes + half * L * pq);
+                turn_back(out + half * L, 2 * L, (p1 - p0) * g.Q, int(smaller(L, left - half * L)),
+                          pq, planes + half * L * pq);
             }
         }
     });

@@ -179,20 +179,21 @@ TG_INLINE int64_t find_runs(const ConvPlan& plan, int64_t i0, int64_t i1, int64_
     return panels;
 }
 
-// Pixels of L channels, (pixel, 2L), to `channels` planes of y.
+// Pixels of L planes, `step` elements apart, to `planes` planes of y.
 template <class T>
-TG_INLINE void turn_back(const T* lines, int64_t pixels, int channels, int64_t plane, T* y) {
+TG_INLINE void turn_back(const T* lines, int64_t step, int64_t pixels, int planes, int64_t plane,
+                         T* y) {
     constexpr int L = kLanes<T>;
     for (int64_t f = 0; f < pixels; f += L) {
         const int n = int(smaller(L, pixels - f));
         Vec<T> square[L];
-        for (int j = 0; j < L; ++j) square[j] = j < n ? load(lines + (f + j) * 2 * L) : Vec<T>{};
+        for (int j = 0; j < L; ++j) square[j] = j < n ? load(lines + (f + j) * step) : Vec<T>{};
         transpose<T>(square);
-        if (n == L && channels == L) {
+        if (n == L && planes == L) {
             TG_UNROLL
             for (int k = 0; k < L; ++k) store(y + k * plane + f, square[k]);
         } else {
-            for (int k = 0; k < channels; ++k) store_n(y + k * plane + f, square[k], n);
+            for (int k = 0; k < planes; ++k) store_n(y + k * plane + f, square[k], n);
         }
     }
 }

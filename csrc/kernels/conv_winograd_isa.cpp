@@ -21,60 +21,6 @@ namespace TG_ISA {
 using namespace winograd;
 namespace {
 
-// The T taps of L rows from one position of the sum: taps[t][lane].
-template <int T>
-TG_INLINE void load_taps(const ConvWeights& from, const float* w, int rows, F (&taps)[T]) {
-    const float* start =
-        from.inner < 0 ? w - (T - 1) : w;  // the taps lie in a row, forwards or backwards
-    for (int t0 = 0; t0 < T; t0 += L) {
-        const int n = T - t0 < L ? T - t0 : L;
-        F square[L];
-        if (n == 1) {
-            float lanes[L] = {};
-            for (int i = 0; i < rows; ++i) lanes[i] = start[i * from.row + t0];
-            square[0] = load(lanes);
-        } else {
-            for (int i = 0; i < L; ++i) {
-                square[i] = i < rows ? load_n(start + i * from.row + t0, n) : F{};
-            }
-            transpose<float>(square);
-        }
-        for (int t = 0; t < n; ++t) taps[from.inner < 0 ? T - 1 - t0 - t : t0 + t] = square[t];
-    }
-}
-
-// u[xi * xi_step + c * 2L + lane] for input channels [c0, c1) and the panel of output channels that
-// starts at row k; rows that do not exist are 0, a half of which none exists is left out.
-template <class W>
-void transform_kernels(const ConvWeights& from, const float* w, int64_t k, int64_t c0, int64_t c1,
-                       int64_t xi_step, float* u) noexcept {
-    constexpr int A = W::kSide, R = W::kKernel;
-    for (int half = 0; half < 2 && k + half * L < from.rows; ++half) {
-        const int rows = int(smaller(L, from.rows - k - half * L));
-        for (int64_t c = c0; c < c1; ++c) {
-            F taps[R * R], columns[A][R];
-            load_taps(from, w + (k + half * L) * from.row + c * from.outer, rows, taps);
-            TG_UNROLL
-            for (int s = 0; s < R; ++s) {
-                F d[R], t[A];
-                TG_UNROLL
-                for (int r = 0; r < R; ++r) d[r] = taps[r * R + s];
-                W::spread(d, t);
-                TG_UNROLL
-                for (int r = 0; r < A; ++r) columns[r][s] = t[r];
-            }
-            TG_UNROLL
-            for (int r = 0; r < A; ++r) {
-                F t[A];
-                W::spread(columns[r], t);
-                float* to = u + (c - c0) * 2 * L + half * L;
-                TG_UNROLL
-                for (int s = 0; s < A; ++s) store(to + (r * A + s) * xi_step, t[s]);
-            }
-        }
-    }
-}
-
 // The transformed inputs of some tiles: balanced groups of at most tile_mr tiles, and in a group
 // blocks of L channels, (tile, L) each: a register tile reads its rows at constant distances.
 struct Groups {
@@ -234,7 +180,7 @@ void write_panel(const ConvPlan& plan, const float* m, const Groups& groups, int
         for (int half = 0; half < 2; ++half) {
             const int64_t row = k + half * L;
             if (row >= k_group) break;
-            turn_back(lines + half * L, pixels, int(smaller(L, k_group - row)), plane,
+            turn_back(lines + half * L, 2 * L, pixels, int(smaller(L, k_group - row)), plane,
                       y + (n * g.K + group * k_group + row) * plane + p0 * M * g.Q);
         }
     });
@@ -295,11 +241,11 @@ void add_panel(const ConvPlan& plan, const float* m, const Groups& groups, int64
             const int channels = int(smaller(L, k_group - k - half * L));
             const float* from = lines + (top * columns + left) * 2 * L + half * L;
             if (columns == g.Q) {
-                turn_back(from, plane, channels, plane, to + half * L * plane);
+                turn_back(from, 2 * L, plane, channels, plane, to + half * L * plane);
                 continue;
             }
             for (int64_t h = 0; h < g.P; ++h) {
-                turn_back(from + h * columns * 2 * L, g.Q, channels, plane,
+                turn_back(from + h * columns * 2 * L, 2 * L, g.Q, channels, plane,
                           to + half * L * plane + h * g.Q);
             }
         }

@@ -17,11 +17,11 @@ from tinygrad_cv.backends.reference import conv as reference
 
 DTYPES = [np.float32, np.float64]
 PASSES = ["forward", "backward_input", "backward_weight"]
-WINOGRAD_KERNELS = {"winograd2": 3, "winograd4": 3, "winograd5x5": 5}
+WINOGRAD_KERNELS = {"winograd2": 3, "winograd4": 3, "winograd5x5": 5, "winograd5x5_images": 5}
 ALGORITHMS = ["auto", "direct", "channels", "gemm", "depthwise", *WINOGRAD_KERNELS]
 # Error of an algorithm in units of the plain sum's bound, at the place where that is largest: the
 # tiles of Winograd mix the pixels around. Measured over 900 random convolutions: 0.3, 5.6 and 4.2.
-WINOGRAD_FACTOR = {"winograd2": 1, "winograd4": 8, "winograd5x5": 8}
+WINOGRAD_FACTOR = {"winograd2": 1, "winograd4": 8, "winograd5x5": 8, "winograd5x5_images": 8}
 
 
 class Case(NamedTuple):
@@ -44,7 +44,7 @@ def case(n, c, size, k, kernel, stride=1, padding=0, dilation=1, groups=1) -> Ca
 
 
 @st.composite
-def cases(draw, most_columns=40, kernel=None) -> Case:
+def cases(draw, most_columns=40, kernel=None, images=(0, 1, 2, 3)) -> Case:
     """Kernel, stride, padding, dilation and output size first; then an input that gives them."""
     small = st.integers(1, 3)
     pair = lambda values: st.tuples(values, values)  # noqa: E731
@@ -62,7 +62,7 @@ def cases(draw, most_columns=40, kernel=None) -> Case:
     groups = draw(st.sampled_from([1, 1, 2, 3]))
     c, k = groups * draw(st.integers(1, 20)), groups * draw(st.integers(1, 30))
     how = Conv2dSettings(stride, padding, dilation, groups)
-    return Case((draw(st.integers(0, 3)), c, *size), (k, c // groups, *kernel), how)
+    return Case((draw(st.sampled_from(images)), c, *size), (k, c // groups, *kernel), how)
 
 
 def arrays(case: Case, dtype, seed=0):
@@ -189,6 +189,8 @@ CASES = [
     case(5, 18, (9, 15), 17, 3),
     case(2, 17, (13, 10), 35, 5, padding=1),
     case(2, 12, 9, 38, 5, padding=(0, 1), groups=2),
+    case(19, 3, 13, 7, 5, padding=1),  # images in the lanes: more than one vector, some empty
+    case(33, 4, (8, 11), 36, 5, padding=(2, 4), groups=2),
     case(2, 37, 9, 25, 1),
     case(2, 16, 13, 24, 1, stride=2),
     case(2, 16, 13, 24, 3, stride=2, padding=1),
@@ -231,7 +233,9 @@ def test_gradients_of_large_kernels_by_blocks_of_channels():
 @settings(deadline=None, max_examples=30)
 def test_any_settings_are_within_the_bound(name, data, dtype, seed):
     side = WINOGRAD_KERNELS.get(name)
-    case = data.draw(cases(kernel=(side, side) if side else None))
+    kernel = (side, side) if side else None
+    many = {"images": (1, 15, 16, 19)} if name == "winograd5x5_images" else {}
+    case = data.draw(cases(kernel=kernel, **many))
     inputs = arrays(case, dtype, seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINYGRAD_CV_CONV", name)
@@ -329,6 +333,7 @@ def threads():
 THREAD_CASES = [
     case(5, 16, 20, 24, 3, padding=1),
     case(4, 16, 14, 24, 5),
+    case(37, 6, 14, 16, 5),
     case(3, 12, 21, 40, 3, stride=2, padding=1),
     case(4, 40, 13, 56, 1),
     case(1, 64, 14, 64, 3, padding=1),
@@ -356,11 +361,15 @@ def test_the_same_bits_for_any_number_of_threads(algorithm, threads, case, what,
 PLANS = [
     (case(64, 3, 48, 64, 3, padding=1), "forward", "direct"),
     (case(8, 64, 14, 64, 5, padding=4, dilation=2), "forward", "channels"),
-    (case(64, 20, 12, 50, 5), "forward", "winograd5x5"),
-    (case(64, 20, 12, 50, 5), "backward_input", "winograd5x5"),
+    (case(64, 20, 12, 50, 5), "forward", "winograd5x5_images"),
+    (case(64, 20, 12, 50, 5), "backward_input", "winograd5x5_images"),
     (case(64, 20, 12, 50, 5), "backward_weight", "winograd5x5"),
-    (case(250, 6, 14, 16, 5), "forward", "channels"),
-    (case(250, 6, 14, 16, 5), "backward_input", "winograd5x5"),
+    (case(250, 6, 14, 16, 5), "forward", "winograd5x5_images"),
+    (case(250, 6, 14, 16, 5), "backward_input", "winograd5x5_images"),
+    (case(250, 6, 14, 16, 5), "backward_weight", "winograd5x5"),
+    (case(8, 6, 14, 16, 5), "forward", "channels"),  # too few images for a vector
+    (case(64, 6, 112, 16, 5), "forward", "winograd5x5"),  # planes that outgrow L2
+    (case(32, 32, 14, 64, 5), "forward", "winograd5x5"),  # many channels
     (case(64, 12, 12, 64, 7), "backward_input", "gemm"),
     (case(8, 256, 56, 64, 1), "forward", "gemm"),
     (case(64, 64, 32, 64, 3, padding=1), "forward", "winograd4"),
@@ -409,6 +418,7 @@ def test_winograd_is_ruled_out_where_it_is_not_allowed(monkeypatch, exact, last,
         ("winograd4", "forward", "winograd serves 3 x 3"),
         ("winograd2", "backward_weight", "winograd serves 3 x 3"),
         ("winograd5x5", "forward", "winograd5x5 serves 5 x 5"),
+        ("winograd5x5_images", "forward", "winograd5x5 serves 5 x 5"),
         ("depthwise", "backward_input", "depthwise serves one kernel for each channel"),
         ("direct", "backward_weight", "direct and channels do not serve the gradient of weights"),
     ],
@@ -420,6 +430,13 @@ def test_a_forced_algorithm_that_cannot_serve_gives_way_and_says_so(monkeypatch,
     assert why in got["why"]
     monkeypatch.setenv("TINYGRAD_CV_CONV", "auto")
     assert got["algorithm"] == plan(seven, what)["algorithm"]
+
+
+def test_images_in_the_lanes_serve_no_gradient_of_weights(monkeypatch):
+    monkeypatch.setenv("TINYGRAD_CV_CONV", "winograd5x5_images")
+    got = plan(case(250, 6, 14, 16, 5), "backward_weight")
+    assert got["algorithm"] == "winograd5x5"
+    assert "winograd5x5_images does not serve the gradient of weights" in got["why"]
 
 
 @pytest.mark.parametrize("name", ["direct", "channels", "gemm", "winograd2", "winograd4"])
