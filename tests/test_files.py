@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -96,3 +97,15 @@ def test_atomic_write_passes_on_errors_of_other_files(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         write_half(tmp_path / "model", FileNotFoundError(errno.ENOENT, "no such file", "other"))
     assert caught.value.filename == "other"
+
+
+def test_atomic_write_names_the_file_when_its_folder_is_read_only(tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    path = tmp_path / "model"
+    with pytest.raises(OSError, match="Read-only") as caught, atomic_write(path) as temporary:
+        temporary.write_text("new")
+    assert caught.value.filename == str(path)

@@ -61,7 +61,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only folder refuses this as well, under the hidden name
+            temporary.unlink()
 
 
 def _sync(path: Path) -> None:

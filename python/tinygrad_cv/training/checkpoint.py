@@ -100,7 +100,10 @@ class Checkpoint(Callback):
         A run that begins anew replaces the files that are there, but not before it has its first.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=self.folder).close()
+        try:
+            tempfile.TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.folder)) from error
         if not trainer.steps:
             self._another = [*self.folder.glob(PATTERN), *self.folder.glob(BEST)]
         for path in self.folder.glob(".tmp-*.safetensors"):
