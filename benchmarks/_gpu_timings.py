@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from typing import TYPE_CHECKING, Any
 
 import _harness as harness
 import numpy as np
-from conv_bench import SHAPES
-from train_bench import Contestant, lenet
+from _networks import lenet
+from conv_bench import SHAPES, Shape
+from train_bench import Contestant
 
 import tinygrad_cv as tg
 
@@ -58,22 +60,43 @@ def times(sides: Sides, torch: Any, rounds: int, least_us: float = 2e4) -> dict[
     return found
 
 
-def rows(torch: Any, rounds: int, deadline: float) -> Iterator[dict[str, Any]]:
-    """A row for each benchmark until the deadline, with a side "torch" where PyTorch sees the GPU."""
-    for name, make in benchmarks(torch).items():
+def rows(
+    made: dict[str, Callable[[], Sides]], torch: Any, rounds: int, deadline: float
+) -> Iterator[dict[str, Any]]:
+    """A row for each benchmark until the deadline, with a side "torch" where PyTorch sees the GPU.
+
+    One that fails says so in its row, and the next is timed.
+    """
+    for name, make in made.items():
         if time.monotonic() > deadline:
-            print(f"no time left for {name}")
+            print(f"no time left for {name}", flush=True)
             continue
         row: dict[str, Any] = {"name": name}
-        for side, values in times(make(), torch, rounds).items():
-            row[f"{side}_us"] = values
+        try:
+            for side, values in times(make(), torch, rounds).items():
+                row[f"{side}_us"] = values
+        except Exception as error:  # as out of memory; whatever it is, the table goes on
+            row["failed"] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         yield row
+        _free(torch)
 
 
-def benchmarks(torch: Any) -> dict[str, Callable[[], Sides]]:
-    """What is timed, by name; a call makes the operands and what to call."""
+def _free(torch: Any) -> None:
+    """Give the memory of the last benchmark's arrays back: each library keeps a pool of its own."""
+    gc.collect()
+    tg.cuda.empty_cache()
+    if torch is not None:
+        torch.cuda.empty_cache()
+
+
+def benchmarks(torch: Any, part: int = 1) -> dict[str, Callable[[], Sides]]:
+    """What is timed, by name; a call makes the operands and what to call.
+
+    `part` divides batches, channels and sides, for trying the program out where nothing is timed.
+    """
     made: dict[str, Callable[[], Sides]] = {}
-    for shape in SHAPES:
+    n, side, products = 64 // part, 56 // part, [size // part for size in (256, 1024, 4096)]
+    for shape in (_smaller(shape, part) for shape in SHAPES):
         if shape.name in CONVOLUTIONS:
             made[f"conv2d {shape.name}, both ways"] = lambda s=shape: _both_ways(
                 torch, (s.n, s.c, s.side, s.side), (s.o, s.c // s.groups, s.k, s.k),
@@ -81,25 +104,35 @@ def benchmarks(torch: Any) -> dict[str, Callable[[], Sides]]:
             )  # fmt: skip
     for name in ("max_pool2d", "avg_pool2d"):
         made[f"{name} 2 x 2, both ways"] = lambda name=name: _both_ways(
-            torch, (64, 64, 56, 56), None, lambda F, x, _: getattr(F, name)(x, 2)
+            torch, (n, n, side, side), None, lambda F, x, _: getattr(F, name)(x, 2)
         )
     made["batch_norm, both ways"] = lambda: _both_ways(
-        torch, (64, 64, 56, 56), (64,),
+        torch, (n, n, side, side), (n,),
         lambda F, x, w: F.batch_norm(x, None, None, w, w, training=True),
     )  # fmt: skip
-    for n in (256, 1024, 4096):
-        made[f"matmul {n} x {n} x {n}"] = lambda n=n: _sides(
-            torch, [(n, n), (n, n)], lambda library, a, b: lambda: a @ b
+    for size in products:
+        made[f"matmul {size} x {size} x {size}"] = lambda size=size: _sides(
+            torch, [(size, size), (size, size)], lambda library, a, b: lambda: a @ b
         )
     for p in (1.0, 2.0):
         made[f"cdist p={p:g}, 1000 and 5000 rows of 3072"] = lambda p=p: _sides(
             torch,
-            [(1000, 3072), (5000, 3072)],
+            [(1000 // part, 3072 // part), (5000 // part, 3072 // part)],
             lambda library, a, b: lambda: library.cdist(a, b, p=p),
         )
-    made["LeNet step, batch 256"] = lambda: _steps(torch, lenet, (256, 1, 28, 28))
-    made["ResNet-18 step, batch 32 of 64 x 64"] = lambda: _steps(torch, resnet18, (32, 3, 64, 64))
+    made["LeNet step, batch 256"] = lambda: _steps(torch, lenet, (256 // part, 1, 28, 28))
+    made["ResNet-18 step, batch 32 of 64 x 64"] = lambda: _steps(
+        torch, resnet18, (32 // part, 3, max(64 // part, 32), max(64 // part, 32))
+    )
     return made
+
+
+def _smaller(shape: Shape, part: int) -> Shape:
+    """The convolution with a part of its images, channels and pixels."""
+    return shape._replace(
+        n=max(shape.n // part, 1), c=max(shape.c // part, 1), o=max(shape.o // part, 1),
+        groups=max(shape.groups // part, 1), side=max(shape.side // part, shape.k),
+    )  # fmt: skip
 
 
 def _sides(torch: Any, shapes: list[Any], make: Callable[..., Any]) -> Sides:
@@ -145,7 +178,7 @@ def _steps(torch: Any, build: Callable[[Any], Any], shape: Any) -> Sides:
         sides["torch"] = Contestant(torch, theirs.to("cuda"), "SGD", [there])
         losses = {side: step() for side, step in sides.items()}
         if not np.allclose(losses["ours"], losses["torch"], rtol=1e-3):
-            raise SystemExit(f"losses differ: {losses}")
+            raise AssertionError(f"losses differ: {losses}")
     return sides
 
 
@@ -181,5 +214,7 @@ def resnet18(nn: Any) -> Any:
 
 def show(row: dict[str, Any]) -> str:
     """A line of the table: our median, and PyTorch's time divided by it."""
+    if "failed" in row:
+        return f"{row['name']:44s} FAILED {row['failed']}"
     line = f"{row['name']:44s} {harness.median(row['ours_us']):10.1f} us"
     return line + (f"  torch {harness.ratio(row, 'torch'):6.2f}" if "torch_us" in row else "")

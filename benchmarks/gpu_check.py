@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import math
 import os
 import platform
 import shutil
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 EMULATOR = harness.ROOT / "tests" / "cuda_emulator"
 TOOLS = ("memcheck", "racecheck", "synccheck", "initcheck")
 PARTS = ("kernels", "operations", "training")
+FOR_TIMINGS = 120.0  # seconds of the run that checks leave to the timings
 
 
 def options_of(arguments: list[str] | None) -> argparse.Namespace:
@@ -51,7 +53,12 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     made.add_argument("--no-sanitizer", action="store_true", help="leave compute-sanitizer out")
     made.add_argument("--no-pool", action="store_true", help="CuPy without its memory pool")
     made.add_argument("--examples", type=int, default=3, help="samples of each operation (3)")
-    made.add_argument("--minutes", type=float, default=8.0, help="no benchmark begins later (8)")
+    made.add_argument(
+        "--minutes",
+        type=float,
+        default=8.0,
+        help="what has not begun by then is left out, and said (8; no limit with --emulated)",
+    )
     made.add_argument("--rounds", type=int, default=11, help="interleaved rounds (11)")
     made.add_argument("--json", type=Path, metavar="FILE", help="write everything there")
     return made.parse_args(arguments)
@@ -92,7 +99,7 @@ def device(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def correctness(options: argparse.Namespace) -> Iterator[checks.Outcome]:
+def correctness(options: argparse.Namespace, deadline: float) -> Iterator[checks.Outcome]:
     if "kernels" in options.only:
         yield from checks.kernels()
     if "operations" in options.only:
@@ -100,10 +107,19 @@ def correctness(options: argparse.Namespace) -> Iterator[checks.Outcome]:
     if "training" in options.only:
         yield from checks.training(*((3, 8) if options.emulated else (30, 64)))
     if not options.emulated and not options.no_sanitizer:
-        yield from sanitizers()
+        yield from sanitizers(deadline)
 
 
-def sanitizers() -> Iterator[checks.Outcome]:
+def in_time(outcomes: Iterator[checks.Outcome], deadline: float) -> Iterator[checks.Outcome]:
+    """The outcomes, as long as there is time for another check."""
+    for one in outcomes:
+        yield one
+        if time.monotonic() > deadline:
+            print(f"no time left: the checks end after {one.check} {one.name}", flush=True)
+            return
+
+
+def sanitizers(deadline: float) -> Iterator[checks.Outcome]:
     """compute-sanitizer's tools over the kernels, without CuPy's pool, which would hide bounds."""
     found = shutil.which("compute-sanitizer")
     if found is None:
@@ -116,7 +132,11 @@ def sanitizers() -> Iterator[checks.Outcome]:
         ]  # fmt: skip
 
         def run(command: list[str] = command) -> float:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+            left = max(1.0, deadline - time.monotonic())
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=left)
+            except subprocess.TimeoutExpired as error:
+                raise AssertionError(f"not done within the {left:.0f} s that were left") from error
             if done.returncode:
                 raise AssertionError((done.stdout + done.stderr).strip().splitlines()[-1])
             return 0.0
@@ -145,7 +165,7 @@ def timings(options: argparse.Namespace, deadline: float) -> list[dict[str, Any]
     torch = None if options.no_torch else _torch()
     print(f"\n{'time':44s} {'ours':>10s}     PyTorch's time / ours: above 1 we are faster")
     found = []
-    for row in _gpu_timings.rows(torch, options.rounds, deadline):
+    for row in _gpu_timings.rows(_gpu_timings.benchmarks(torch), torch, options.rounds, deadline):
         print(_gpu_timings.show(row), flush=True)
         found.append(row)
     return found
@@ -165,15 +185,15 @@ def _torch() -> Any:
 
 def main(arguments: list[str] | None = None) -> int:
     options = options_of(arguments)
-    start = time.monotonic()
+    timed = not options.emulated and not options.no_timings
+    end = math.inf if options.emulated else time.monotonic() + 60 * options.minutes
     if options.emulated:
         emulate()
     gpu = device(options)
     print(f"{gpu['name']}, CuPy {gpu['cupy']}", flush=True)
-    done = report(correctness(options))
-    rows: list[dict[str, Any]] = []
-    if not options.emulated and not options.no_timings:
-        rows = timings(options, start + 60 * options.minutes)
+    deadline = end - FOR_TIMINGS if timed else end
+    done = report(in_time(correctness(options, deadline), deadline))
+    rows = timings(options, end) if timed else []
     if options.json:
         record = {
             "schema": harness.SCHEMA,
@@ -190,7 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
         }  # fmt: skip
         options.json.write_text(json.dumps(record, indent=1) + os.linesep, encoding="utf-8")
         print(f"wrote {options.json}")
-    return int(not all(one.passed for one in done))
+    return int(not all(one.passed for one in done) or any("failed" in row for row in rows))
 
 
 if __name__ == "__main__":
