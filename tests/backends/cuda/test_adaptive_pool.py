@@ -45,6 +45,9 @@ def assert_max_agrees(gpu, x, size, grad):
     gx = gpu.room.adaptive_max_pool2d_backward(gpu.asarray(grad), where, x.shape[2:])
     want = reference.adaptive_max_pool2d_backward(grad, places, x.shape[2:])
     np.testing.assert_array_equal(gx.get(), want)
+    of_the_cpu = cpp.adaptive_max_pool2d_backward(grad, places, x.shape[2:])  # sums in float64
+    np.testing.assert_allclose(of_the_cpu, want, rtol=1e-6, atol=1e-6)
+    assert of_the_cpu.dtype == want.dtype
     taken = gpu.room.adaptive_max_pool2d_gather(gpu.asarray(x), where)
     np.testing.assert_array_equal(taken.get(), reference.adaptive_max_pool2d_gather(x, places))
 
