@@ -93,9 +93,11 @@ def test_empty_results_and_inputs(gpu):
     )
 
 
-def test_a_place_outside_gives_nothing(gpu):
-    places = gpu.full((1, 1, 2, 2), 99, np.int32)
-    x, grad = gpu.ones((1, 1, 4, 4), np.float32), gpu.ones((1, 1, 2, 2), np.float32)
+@pytest.mark.parametrize("place", [-1, 16, 99])
+def test_a_place_outside_gives_nothing(gpu, place):
+    """Not the next plane's, nor what lies behind the last."""
+    places = gpu.full((1, 2, 2, 2), place, np.int32)
+    x, grad = gpu.ones((1, 2, 4, 4), np.float32), gpu.ones((1, 2, 2, 2), np.float32)
     assert not gpu.room.adaptive_max_pool2d_gather(x, places).get().any()
     assert not gpu.room.adaptive_max_pool2d_backward(grad, places, (4, 4)).get().any()
 
