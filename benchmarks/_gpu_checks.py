@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,12 +29,35 @@ class Outcome(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A function of the contract and its arguments; `exact` where every sum is one of small integers."""
+    """A function of the contract and its arguments; `exact` where every sum is one of small integers.
+
+    rounding: of the factors, one of `ROUNDING`.
+    """
 
     name: str
     function: str
     arguments: tuple[Any, ...]
     exact: bool
+    rounding: str = ""
+
+
+class Tf32:
+    """A block with TF32 products."""
+
+    def __enter__(self) -> None:
+        tg.cuda.set_float32_matmul_precision("high")
+
+    def __exit__(self, *error: object) -> None:
+        tg.cuda.set_float32_matmul_precision("highest")
+
+
+# Blocks that round factors for tensor cores; small integers stay what they are.
+ROUNDING: dict[str, Callable[[], Any]] = {
+    "": nullcontext,
+    "TF32": Tf32,
+    "float16": lambda: tg.autocast("cuda", "float16"),
+    "bfloat16": lambda: tg.autocast("cuda", "bfloat16"),
+}
 
 
 def outcome(check: str, name: str, run: Callable[[], float]) -> Outcome:
@@ -63,7 +87,8 @@ def kernel_error(case: Case) -> float:
     there = [cupy.asarray(a) if isinstance(a, np.ndarray) else a for a in here]
     room = backend_for(next(a for a in there if isinstance(a, cupy.ndarray)))
     want = _arrays(getattr(reference, case.function)(*here), here)
-    got = _arrays(getattr(room, case.function)(*there), there)
+    with ROUNDING[case.rounding]():
+        got = _arrays(getattr(room, case.function)(*there), there)
     worst = 0.0
     for ours, theirs in zip(got, want, strict=True):
         ours = cupy.asnumpy(ours)
@@ -90,11 +115,14 @@ def _arrays(result: Any, arguments: list[Any]) -> list[Any]:
 
 
 def cases() -> list[Case]:
-    """Every family, in float32 and float64; distances of bytes as well."""
+    """Every family, in float32 and float64; distances of bytes and rounded factors as well."""
     made: list[Case] = []
     for dtype in (np.float32, np.float64):
         for family in (_products, _convolutions, _pools, _distances, _rest):
             made += family(np.dtype(dtype))
+    plain = [*_products(np.dtype(np.float32)), *_convolutions(np.dtype(np.float32))]
+    for kind in filter(None, ROUNDING):
+        made += [case._replace(name=f"{case.name} in {kind}", rounding=kind) for case in plain]
     return made + _distances(np.dtype(np.uint8))
 
 
@@ -185,6 +213,43 @@ def _pools(dtype: Any) -> list[Case]:
                     f"avg_pool2d_backward {name}", "avg_pool2d_backward", (grad, size, how), False
                 ),
             ]
+    return made + _pools_of_a_size(dtype) + _norm_pools(dtype)
+
+
+def _pools_of_a_size(dtype: Any) -> list[Case]:
+    made = []
+    for size, count in [((7, 9), (3, 2)), ((3, 2), (5, 7)), ((34, 40), (13, 40))]:
+        x = _floats(dtype, 2, 3, *size)
+        _, places = reference.adaptive_max_pool2d(x, count)
+        grad = _integers(dtype, *places.shape)
+        calls = {
+            "adaptive_avg_pool2d": (x, count),
+            "adaptive_avg_pool2d_backward": (grad, size),
+            "adaptive_max_pool2d": (x, count),
+            "adaptive_max_pool2d_backward": (grad, places, size),
+            "adaptive_max_pool2d_gather": (x, places),
+        }
+        made += [
+            Case(f"{f} {size} to {count} {dtype}", f, given, True) for f, given in calls.items()
+        ]
+    return made
+
+
+def _norm_pools(dtype: Any) -> list[Case]:
+    made = []
+    how, x = Pool2dSettings((3, 2), (2, 1), (0, 0), ceil_mode=True), abs(_floats(dtype, 2, 3, 8, 9))
+    for p in (1, 2, 3.5):
+        y = reference.lp_pool2d(x, p, how)
+        grad = abs(_floats(dtype, *y.shape))
+        made += [
+            Case(f"lp_pool2d p = {p} {dtype}", "lp_pool2d", (x, p, how), False),
+            Case(
+                f"lp_pool2d_backward p = {p} {dtype}",
+                "lp_pool2d_backward",
+                (grad, x, y, p, how),
+                False,
+            ),
+        ]
     return made
 
 
@@ -219,6 +284,7 @@ def _rest(dtype: Any) -> list[Case]:
             f"batch_norm_backward {dtype}", "batch_norm_backward",
             (_floats(dtype, 4, 5, 7, 6).swapaxes(2, 3), images, scale, shift, mean, root), False,
         ),
+        Case(f"unscale {dtype}", "unscale", (g, np.array(3, np.float32), np.zeros((), np.int32)), True),
         Case(f"sgd_step {dtype}", "sgd_step", (w, g, v, 0.1, 0.9, 1.0, 1e-3, True, False), False),
         Case(
             f"adam_step {dtype}", "adam_step",
@@ -251,9 +317,14 @@ def training(steps: int, batch: int) -> Iterator[Outcome]:
             f"LeNet, {name}, {steps} steps",
             lambda name=name: curves(name, steps, batch),
         )
+        yield outcome(
+            "training",
+            f"LeNet in float16, {name}, {steps} steps",
+            lambda name=name: curves(name, steps, batch, half=True),
+        )
 
 
-def curves(optimizer: str, steps: int, batch: int) -> float:
+def curves(optimizer: str, steps: int, batch: int, half: bool = False) -> float:
     """How far the losses of CPU and GPU are apart; raises if they are, or if nothing was learned."""
     data = tg.data.digits()
     chosen = np.arange(batch) * 7 % len(data)
@@ -261,7 +332,7 @@ def curves(optimizer: str, steps: int, batch: int) -> float:
     tg.manual_seed(0)
     start = tg.models.LeNet5().state_dict()
     losses = {
-        device: _losses(start, images, labels, optimizer, steps, device)
+        device: _losses(start, images, labels, optimizer, steps, device, half and device == "cuda")
         for device in ("cpu", "cuda")
     }
     apart = np.abs(np.array(losses["cuda"]) / np.array(losses["cpu"]) - 1).max()
@@ -271,7 +342,7 @@ def curves(optimizer: str, steps: int, batch: int) -> float:
 
 
 def _losses(
-    start: Any, images: Any, labels: Any, optimizer: str, steps: int, device: str
+    start: Any, images: Any, labels: Any, optimizer: str, steps: int, device: str, half: bool
 ) -> list[float]:
     net = tg.models.LeNet5()
     net.load_state_dict(start)
@@ -279,11 +350,14 @@ def _losses(
     settings = {"lr": 0.02, "momentum": 0.9} if optimizer == "SGD" else {"lr": 1e-3}
     step = getattr(tg.optim, optimizer)(net.parameters(), **settings)
     x, y = tg.tensor(images, device=device), tg.tensor(labels, device=device).long()
+    scaler = tg.amp.GradScaler(device, enabled=half)
     losses = []
     for _ in range(steps):
         step.zero_grad()
-        loss = F.cross_entropy(net(x), y)
-        loss.backward()
-        step.step()
+        with tg.autocast("cuda", enabled=half):
+            loss = F.cross_entropy(net(x), y)
+            scaler.scale(loss).backward()
+        scaler.step(step)
+        scaler.update()
         losses.append(loss)
     return [loss.item() for loss in losses]

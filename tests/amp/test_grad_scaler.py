@@ -169,6 +169,8 @@ def test_calls_out_of_order_are_refused():
     run = Run(tg, "SGD", {"lr": 0.1})
     with pytest.raises(RuntimeError, match=r"update: no step\(\) or unscale_\(\) since"):
         run.scaler.update()
+    with pytest.raises(RuntimeError, match="no parameter of the optimizer has a gradient"):
+        run.scaler.step(run.optimizer)
     run.backward(0)
     with pytest.raises(RuntimeError, match="a closure computes gradients that are not scaled"):
         run.scaler.step(run.optimizer, lambda: None)

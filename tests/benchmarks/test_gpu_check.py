@@ -69,9 +69,9 @@ def test_the_report_counts_and_its_json_has_all(gpu_check, monkeypatch, capsys, 
     assert code == 1
     assert "FAILED operation log: ZeroDivisionError" in out
     assert re.search(r"operation\s+1 of\s+2", out)
-    assert re.search(r"training\s+2 of\s+2", out)
+    assert re.search(r"training\s+4 of\s+4", out)
     record = json.loads(file.read_text())
-    assert len(record["checks"]) == 4
+    assert len(record["checks"]) == 6
     assert record["rows"] == []
     assert record["gpu"]["name"] == "emulated on the CPU"
 

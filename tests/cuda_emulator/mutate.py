@@ -126,6 +126,21 @@ MUTATIONS = [
     (CAST, r"static_cast<long long>\((?!(?:i|p|row)\) \* s\.o?w\b"
      r"|(?:block\.group|k / s\.o_group\(\))\) \* (?:rows;|s\.[co]_group\(\)))", "static_cast<int>("),
     (NARROW, r"\blong long (?=\w+ = )", "int "),
+    ("a flag ignored", r"if \((?:skip && \*skip|idle)\) return;", ""),
+    ("a skipped step counted", r"\+ !idle", "+ 1"),
+    ("an overflow unseen", r"if \(!finite\)", "if (false)"),
+    ("an overflow unseen", r"finite && (?=isfinite)", ""),
+    ("a scale that stays", r"g \* inverse", "g"),
+    ("a streak too long", r" \+ 1 == interval", " == interval"),
+    ("a scale beyond float", r" && isfinite\(larger\)", ""),
+    ("a streak that goes on", r"overflowed \|\| grows \? 0 : ", ""),
+    ("a start that nothing makes up for", r"corrected \? (?:lr /|sqrt)[^:]* : ", ""),
+    ("a pole", r"value == T\(0\) \|\| g == T\(0\)", "false"),
+    ("a pole", r"whole == T\(0\) \? T\(0\) : ", ""),
+    ("a window cut short", r"first \+ length \+ count - 1", "first + length"),
+    ("every window of one size", r"T\(adaptive_span\([^)]*\)\.length\(\)\)", "T(1)"),
+    ("a later NaN", r" && best == best", ""),
+    ("a lower guard gone", r"from >= 0 && ", ""),
 ]  # fmt: skip
 # Lines, or all of a file, whose mutant changes no result, with the reason.
 EQUAL = {

@@ -178,12 +178,14 @@ class GradScaler:
         Raises
         ------
         RuntimeError
-            It was done already since the last `update`, or a closure was given.
+            It was done already since the last `update`, a closure was given, or there is no gradient.
         """
         if not self._enabled:
             return optimizer.step(*args)
         if args:
             raise RuntimeError("step: a closure computes gradients that are not scaled")
+        if all(p.grad is None for group in optimizer.param_groups for p in group["params"]):
+            raise RuntimeError("step: no parameter of the optimizer has a gradient")
         if id(optimizer) not in self._progress:
             self.unscale_(optimizer)
         found, stepped = self._progress[id(optimizer)]

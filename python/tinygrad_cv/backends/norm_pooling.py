@@ -15,7 +15,8 @@ __all__ = ["norm_gradient", "root_of_sums", "window_gradient"]
 @np.errstate(all="ignore")
 def root_of_sums(sums: Array, p: float) -> Array:
     """sums^(1 / p), 0 where they are 0."""
-    return np.where(sums == 0, sums.dtype.type(0), sums ** (1 / p))
+    roots = sums ** (1 / p)
+    return roots if p > 0 else np.where(sums == 0, sums.dtype.type(0), roots)
 
 
 @np.errstate(all="ignore")
@@ -26,5 +27,6 @@ def window_gradient(grad: Array, y: Array, p: float) -> Array:
 
 @np.errstate(all="ignore")
 def norm_gradient(shares: Array, x: Array, p: float) -> Array:
-    """shares x^(p - 1), 0 where no share is."""
-    return np.where(shares == 0, x.dtype.type(0), shares * x ** (p - 1))
+    """shares x^(p - 1), 0 where no share is, be the power infinite or NaN."""
+    gx = shares * x ** (p - 1)
+    return np.where(shares == 0, x.dtype.type(0), gx) if np.isnan(gx).any() else gx

@@ -45,6 +45,9 @@ def assert_max_agrees(gpu, x, size, grad):
     gx = gpu.room.adaptive_max_pool2d_backward(gpu.asarray(grad), where, x.shape[2:])
     want = reference.adaptive_max_pool2d_backward(grad, places, x.shape[2:])
     np.testing.assert_array_equal(gx.get(), want)
+    of_the_cpu = cpp.adaptive_max_pool2d_backward(grad, places, x.shape[2:])  # sums in float64
+    np.testing.assert_allclose(of_the_cpu, want, rtol=1e-6, atol=1e-6)
+    assert of_the_cpu.dtype == want.dtype
     taken = gpu.room.adaptive_max_pool2d_gather(gpu.asarray(x), where)
     np.testing.assert_array_equal(taken.get(), reference.adaptive_max_pool2d_gather(x, places))
 
@@ -90,9 +93,11 @@ def test_empty_results_and_inputs(gpu):
     )
 
 
-def test_a_place_outside_gives_nothing(gpu):
-    places = gpu.full((1, 1, 2, 2), 99, np.int32)
-    x, grad = gpu.ones((1, 1, 4, 4), np.float32), gpu.ones((1, 1, 2, 2), np.float32)
+@pytest.mark.parametrize("place", [-1, 16, 99])
+def test_a_place_outside_gives_nothing(gpu, place):
+    """Not the next plane's, nor what lies behind the last."""
+    places = gpu.full((1, 2, 2, 2), place, np.int32)
+    x, grad = gpu.ones((1, 2, 4, 4), np.float32), gpu.ones((1, 2, 2, 2), np.float32)
     assert not gpu.room.adaptive_max_pool2d_gather(x, places).get().any()
     assert not gpu.room.adaptive_max_pool2d_backward(grad, places, (4, 4)).get().any()
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinygrad_cv.backends.reference.adaptive_pool import (
-    adaptive_max_pool2d_backward as adaptive_max_pool2d_backward,
-)
-from tinygrad_cv.backends.reference.adaptive_pool import (
-    adaptive_max_pool2d_gather as adaptive_max_pool2d_gather,
-)
 from tinygrad_cv.backends.windows import adaptive_windows
 
 if TYPE_CHECKING:
@@ -49,7 +44,7 @@ def adaptive_avg_pool2d_backward(grad: Array, size: Pair) -> Array:
 
 
 def adaptive_max_pool2d(x: Array, size: Pair) -> tuple[Array, Array]:
-    y, places = np.empty((*x.shape[:2], *size), x.dtype), np.empty((*x.shape[:2], *size), np.int32)
+    places = np.empty((*x.shape[:2], *size), np.int32)
     bounds = [adaptive_windows(n, m) for n, m in zip(x.shape[2:], size, strict=True)]
     for p, q in np.ndindex(*size):
         top, bottom = bounds[0][0][p], bounds[0][1][p]
@@ -57,7 +52,24 @@ def adaptive_max_pool2d(x: Array, size: Pair) -> tuple[Array, Array]:
         count = (bottom - top) * (right - left)
         block = x[:, :, top:bottom, left:right].reshape(*x.shape[:2], count)
         best = block.argmax(axis=2)  # the first NaN, if there is one
-        row, column = np.divmod(best, right - left)
+        row, column = best // (right - left), best % (right - left)
         places[..., p, q] = (top + row) * x.shape[3] + left + column
-        y[..., p, q] = np.take_along_axis(block, best[..., None], axis=2)[..., 0]
-    return y, places
+    return adaptive_max_pool2d_gather(x, places), places
+
+
+def adaptive_max_pool2d_backward(grad: Array, places: Array, size: Pair) -> Array:
+    shape = (*grad.shape[:2], *size)
+    flat = _flat(places, size[0] * size[1])
+    sums = np.bincount(flat, weights=grad.reshape(-1), minlength=math.prod(shape))  # in float64
+    return sums.astype(grad.dtype, copy=False).reshape(shape)
+
+
+def adaptive_max_pool2d_gather(x: Array, places: Array) -> Array:
+    flat = _flat(places, x.shape[2] * x.shape[3])
+    return x.reshape(-1)[flat].reshape(places.shape)
+
+
+def _flat(places: Array, plane: int) -> Array:
+    """Places in planes as places in the whole array."""
+    first = np.arange(places.shape[0] * places.shape[1]) * plane
+    return (first.reshape(*places.shape[:2], 1, 1) + places).reshape(-1)
