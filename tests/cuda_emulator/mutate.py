@@ -13,6 +13,7 @@ import argparse
 import mmap
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -55,7 +56,8 @@ SHARED_BY = {
     "planes": "pool",
 }
 
-MOST_SECONDS, MOST_BYTES = 600, 3 << 30  # of a test run: all of them together take much less
+# Of a test run, beyond which it counts as a loop without an end: several times what it takes.
+MOST_SECONDS, MOST_SANITIZED, MOST_BYTES = 60, 600, 3 << 30
 HIGH = "a bound one too high"
 KINK = "a kink on the other side"
 CAST, NARROW = "a product in 32 bits", "an offset in 32 bits"  # for test_large_offsets.py to see
@@ -223,17 +225,18 @@ def pytest_status(
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
             os.environ.update(variables)
+            seconds = MOST_SANITIZED if sanitize else MOST_SECONDS
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
             if sanitize:  # its libraries come first in a process
                 os.environ.update(sanitized())
                 os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
             status = pytest.main(arguments)
             sys.stdout.flush()
             os._exit(status)
-        last = time.monotonic() + MOST_SECONDS
         while not (ended := os.waitpid(child, os.WNOHANG))[0]:
             time.sleep(0.02)
             pages = int(Path(f"/proc/{child}/statm").read_text().split()[1])
-            if pages * mmap.PAGESIZE > MOST_BYTES or time.monotonic() > last:
+            if pages * mmap.PAGESIZE > MOST_BYTES:
                 os.kill(child, signal.SIGKILL)
         output.seek(0)
         return os.waitstatus_to_exitcode(ended[1]), output.read().decode()

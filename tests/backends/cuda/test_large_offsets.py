@@ -123,7 +123,7 @@ def test_offsets_of_sums_over_channels():
 
 
 def test_offsets_of_merged_moments():
-    c, parts = 2**29, 3
+    c, parts = 2**31 - 2**16, 3
     partial, (mean, variance, root) = reserved(parts, 2, c), (reserved(c) for _ in range(3))
     partial[:, 0, -1], partial[:, 1, -1] = [1, 2, 3], 1  # of 3 elements each
     run_last("norm", "merge_moments_f32", blocks_for(c),
