@@ -81,7 +81,7 @@ def _run(
         return
     name = f"{kernel}_{suffix(results[0].dtype)}"
     stacks = [array.reshape(planes, *array.shape[2:]) for array in (*arrays, *results)]
-    for part in runs(planes, max(h * w, oh * ow)):
+    for part in runs(kernel, "a plane", planes, max(h * w, oh * ow)):
         slices = [stack[part] for stack in stacks]
         blocks = threads_for(slices[len(arrays)].size)
         launch("adaptive_pool", name, blocks, *slices, part.stop - part.start, h, w, oh, ow)
