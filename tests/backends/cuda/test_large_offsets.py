@@ -268,10 +268,24 @@ def test_offsets_of_pooling():
         ("max_pool2d_gather_f32_u8", (x, argmax, y)),
         ("avg_pool2d_f32", (x, y, 1, 0)),
         ("avg_pool2d_backward_f32", (x, y, 1, 0)),
+        ("lp_pool2d_f32", (x, y, 1)),
+        ("lp_pool2d_backward_f32", (x, x, x, y, 1)),
     ]:
         y[-1, -1, -9:] = -1
         run_last("pool", name, blocks, *arrays, *sizes)
         np.testing.assert_array_equal(y[-1, -1, -9:], values, err_msg=name)
+    places, sizes = reserved(*shape, dtype=np.int32), (planes, *[side] * 4)
+    for name, arrays in [
+        ("adaptive_max_pool2d_f32", (x, y, places)),
+        ("adaptive_max_pool2d_backward_f32", (x, places, y)),
+        ("adaptive_max_pool2d_gather_f32", (x, places, y)),
+        ("adaptive_avg_pool2d_f32", (x, y)),
+        ("adaptive_avg_pool2d_backward_f32", (x, y)),
+    ]:
+        y[-1, -1, -9:] = -1
+        run_last("adaptive_pool", name, blocks, *arrays, *sizes)
+        np.testing.assert_array_equal(y[-1, -1, -9:], values, err_msg=name)
+    assert places[-1, -1, -1] == side * side - 1
 
 
 @pytest.mark.parametrize("metric", ["l1", "sqeuclidean"])
