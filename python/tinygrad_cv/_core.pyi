@@ -261,6 +261,13 @@ def relu_channel_sum(grad: typing.Any, y: typing.Any) -> tuple:
     
     gx = grad where y > 0 or NaN, else 0; and channel_sum(gx).
     """
+def restore_writeable(array: numpy.ndarray) -> None:
+    """
+    restore_writeable(array: numpy.ndarray) -> None
+    
+    Of an array that was so before: NumPy refuses it for one that owns no
+    memory, such as those of the pool.
+    """
 def set_float32_precision(precision: str) -> None:
     """
     set_float32_precision(precision: str) -> None
