@@ -6,6 +6,7 @@
 
 #include "bindings/array.h"
 #include "bindings/channels.h"
+#include "kernels/bytes.h"
 #include "runtime/threads.h"
 
 namespace tinygrad_cv {
@@ -101,6 +102,15 @@ py::array add_relu(py::handle a, py::handle b) {
     return y;
 }
 
+py::array byte_units(py::handle x) {
+    const View<const uint8_t> v = view<const uint8_t>(x, "byte_units: x", rank_of(x));
+    py::array y = new_array<float>(shape_of(x));
+    float* const out = static_cast<float*>(y.mutable_data());
+    const ElementwisePlan plan = plan_elementwise(Activation::relu, y.size(), num_threads());
+    without_gil(plan.long_work, [&] { TG_PICK(bytes).units(y.size(), plan.team, v.data, out); });
+    return y;
+}
+
 template <class T>
 py::array channel_sum(py::handle x) {
     const View<const T> v = view<const T>(x, "channel_sum: x", rank_of(x));
@@ -168,6 +178,9 @@ void bind_elementwise(py::module_& m) {
         py::arg("a"), py::arg("b"),
         "add_relu(a, b) -> numpy.ndarray\n\n"
         "y = max(a + b, 0); NaN stays.");
+    m.def("byte_units", &byte_units, py::arg("x"),
+          "byte_units(x) -> numpy.ndarray\n\n"
+          "y = x / 255, bytes as float32 in [0, 1].");
     m.def(
         "channel_sum",
         [](py::handle x) {

@@ -31,6 +31,14 @@ void bind_runtime(py::module_& m) {
     m.def("limit_this_thread", &limit_this_thread, py::arg("threads"),
           "limit_this_thread(threads: int) -> None\n\nOf kernels that the calling thread calls.");
     m.def(
+        "restore_writeable",
+        [](const py::array& a) {
+            py::detail::array_proxy(a.ptr())->flags |= py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+        },
+        py::arg("array"),
+        "restore_writeable(array: numpy.ndarray) -> None\n\nOf an array that was so before: NumPy "
+        "refuses it for one that owns no\nmemory, such as those of the pool.");
+    m.def(
         "pool_stats",
         [] {
             const PoolStats s = pool_stats();

@@ -79,6 +79,7 @@ py::array moved(py::handle x, py::handle maps, double fill) {
     return run(g, warp_kernels<T>().affine);
 }
 
+template <class T>
 py::array maps_of(py::handle moves, int64_t height, int64_t width) {
     const View<const double> mv = view<const double>(moves, "affine_maps: moves", 2);
     if (mv.shape[1] != 5) {
@@ -86,8 +87,8 @@ py::array maps_of(py::handle moves, int64_t height, int64_t width) {
                                     std::to_string(mv.shape[0]) + ", " +
                                     std::to_string(mv.shape[1]) + ")");
     }
-    py::array maps = new_array<double>({mv.shape[0], 2, 3});
-    double* const out = static_cast<double*>(maps.mutable_data());
+    py::array maps = new_array<T>({mv.shape[0], 2, 3});
+    T* const out = static_cast<T*>(maps.mutable_data());
     // Two hundred take some 15 us.
     without_gil(mv.shape[0] > 200, [&] { affine_maps(mv.shape[0], height, width, mv.data, out); });
     return maps;
@@ -115,11 +116,18 @@ void bind_warp(py::module_& m) {
         "warp_affine(x, maps, fill) -> numpy.ndarray\n\n"
         "Images x (N, C, H, W), their pixel (p, q) read at row maps[n, 0] . (q, p, 1) and column\n"
         "maps[n, 1] . (q, p, 1) of maps (N, 2, 3), dense and of the same type: as x.");
-    m.def("affine_maps", &maps_of, py::arg("moves"), py::arg("height"), py::arg("width"),
-          "affine_maps(moves, height: int, width: int) -> numpy.ndarray\n\n"
-          "Maps (N, 2, 3) of images moved about their centre. A row of moves (N, 5), float64 and\n"
-          "dense: degrees counter-clockwise, pixels to the right and down, magnification, slant\n"
-          "along x in degrees.");
+    m.def(
+        "affine_maps",
+        [](py::handle moves, int64_t height, int64_t width, bool float64) {
+            return float64 ? maps_of<double>(moves, height, width)
+                           : maps_of<float>(moves, height, width);
+        },
+        py::arg("moves"), py::arg("height"), py::arg("width"), py::arg("float64"),
+        "affine_maps(moves, height: int, width: int, float64: bool) -> numpy.ndarray\n\n"
+        "Maps (N, 2, 3) of images moved about their centre. A row of moves (N, 5), float64 and\n"
+        "dense: degrees counter-clockwise, shares of the width to the right and of the height "
+        "down,\n"
+        "magnification, slant along x in degrees.");
 }
 
 }  // namespace tinygrad_cv

@@ -18,13 +18,14 @@ void splitmix_bases(uint64_t key, int64_t n, const int64_t* indices, uint64_t* b
     for (int64_t i = 0; i < n; ++i) bases[i] = mix(start + (uint64_t(indices[i]) + 1) * kStep);
 }
 
-void splitmix_units(int64_t n, const uint64_t* bases, uint64_t drawn, int64_t count,
-                    double* units) noexcept {
+void splitmix_uniform(int64_t n, const uint64_t* bases, uint64_t drawn, int64_t count,
+                      const double* low, const double* high, double* y) noexcept {
     for (int64_t i = 0; i < n; ++i) {
         uint64_t counter = bases[i] + drawn * kStep;
         for (int64_t j = 0; j < count; ++j) {
             counter += kStep;
-            *units++ = double(mix(counter) >> 11) * 0x1p-53;
+            const double unit = double(mix(counter) >> 11) * 0x1p-53;
+            *y++ = low[j] + (high[j] - low[j]) * unit;
         }
     }
 }

@@ -51,10 +51,10 @@ struct WarpPlan {
 WarpPlan plan_warp(int64_t planes, int64_t places, int threads) noexcept;
 
 // The maps, (n, 2, 3), of images (height, width) moved about their centre: out = T R Shear scale, of
-//   which a map is the inverse. A row of moves (n, 5): degrees counter-clockwise, pixels to the right
-//   and down, magnification, slant along x in degrees.
-void affine_maps(int64_t n, int64_t height, int64_t width, const double* moves,
-                 double* maps) noexcept;
+//   which a map is the inverse. A row of moves (n, 5): degrees counter-clockwise, shares of the width
+//   to the right and of the height down, magnification, slant along x in degrees.
+template <class T>
+void affine_maps(int64_t n, int64_t height, int64_t width, const double* moves, T* maps) noexcept;
 #endif
 
 }  // namespace tinygrad_cv

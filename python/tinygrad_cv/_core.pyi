@@ -31,13 +31,13 @@ def add_relu(a: typing.Any, b: typing.Any) -> numpy.ndarray:
     
     y = max(a + b, 0); NaN stays.
     """
-def affine_maps(moves: typing.Any, height: typing.SupportsInt | typing.SupportsIndex, width: typing.SupportsInt | typing.SupportsIndex) -> numpy.ndarray:
+def affine_maps(moves: typing.Any, height: typing.SupportsInt | typing.SupportsIndex, width: typing.SupportsInt | typing.SupportsIndex, float64: bool) -> numpy.ndarray:
     """
-    affine_maps(moves, height: int, width: int) -> numpy.ndarray
+    affine_maps(moves, height: int, width: int, float64: bool) -> numpy.ndarray
     
     Maps (N, 2, 3) of images moved about their centre. A row of moves (N, 5), float64 and
-    dense: degrees counter-clockwise, pixels to the right and down, magnification, slant
-    along x in degrees.
+    dense: degrees counter-clockwise, shares of the width to the right and of the height down,
+    magnification, slant along x in degrees.
     """
 def available_isas() -> tuple:
     """
@@ -69,6 +69,12 @@ def batch_norm_backward(grad: typing.Any, x: typing.Any, weight: typing.Any, bia
     batch_norm_backward(grad, x, weight, bias, mean, root, relu=False) -> tuple of 3 numpy.ndarray
     
     The gradients of x, weight and bias.
+    """
+def byte_units(x: typing.Any) -> numpy.ndarray:
+    """
+    byte_units(x) -> numpy.ndarray
+    
+    y = x / 255, bytes as float32 in [0, 1].
     """
 def channel_affine(x: typing.Any, scale: typing.Any, shift: typing.Any, relu: bool = False) -> numpy.ndarray:
     """
@@ -261,6 +267,13 @@ def relu_channel_sum(grad: typing.Any, y: typing.Any) -> tuple:
     
     gx = grad where y > 0 or NaN, else 0; and channel_sum(gx).
     """
+def restore_writeable(array: numpy.ndarray) -> None:
+    """
+    restore_writeable(array: numpy.ndarray) -> None
+    
+    Of an array that was so before: NumPy refuses it for one that owns no
+    memory, such as those of the pool.
+    """
 def set_float32_precision(precision: str) -> None:
     """
     set_float32_precision(precision: str) -> None
@@ -290,11 +303,12 @@ def splitmix_bases(key: typing.SupportsInt | typing.SupportsIndex, indices: typi
     
     What the random numbers of samples, given as int64, begin with: (N,) of uint64.
     """
-def splitmix_units(bases: typing.Any, drawn: typing.SupportsInt | typing.SupportsIndex, count: typing.SupportsInt | typing.SupportsIndex) -> numpy.ndarray:
+def splitmix_uniform(bases: typing.Any, drawn: typing.SupportsInt | typing.SupportsIndex, count: typing.SupportsInt | typing.SupportsIndex, low: typing.Any, high: typing.Any) -> numpy.ndarray:
     """
-    splitmix_units(bases, drawn: int, count: int) -> numpy.ndarray
+    splitmix_uniform(bases, drawn: int, count: int, low, high) -> numpy.ndarray
     
-    The next numbers in [0, 1) of samples that have drawn so many: (N, count) of float64.
+    The next numbers in [low, high) of samples that have drawn so many: (N, count), float64.
+    low and high are numbers, or float64 arrays (count,).
     """
 def use_shortcuts(mode: bool) -> bool:
     """

@@ -102,6 +102,18 @@ def test_an_array_as_operand_of_matmul_is_guarded():
     assert x.grad.tolist() == [[2, 2], [2, 2]]
 
 
+def test_an_array_that_a_kernel_made_is_guarded_and_released():
+    """Its memory is the pool's: NumPy itself does not make such an array writeable again."""
+    a = tg.functional.relu(tg.tensor([1.0, 2.0])).numpy()
+    x = tg.from_numpy(a).requires_grad_()
+    y = squares(x)
+    with pytest.raises(ValueError, match="read-only"):
+        a[0] = 5
+    y.backward()
+    a[0] = 5
+    assert x.tolist() == [5, 2]
+
+
 def test_what_no_gate_saved_is_not_guarded():
     a, x = np.ones(3), tg.tensor(np.ones(3), requires_grad=True)
     y = x + tg.from_numpy(a)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygrad_cv import _core
 from tinygrad_cv.data.dataset import Dataset, default_collate, rows_of
 from tinygrad_cv.engine.tensor import Tensor, wrap
 
@@ -120,7 +121,7 @@ def to_float(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     >>> to_float(np.array([0, 51, 255], np.uint8)).tolist()
     [0.0, 0.20000000298023224, 1.0]
     """
-    scaled: NDArray[np.float32] = np.divide(images, np.float32(255), dtype=np.float32)
+    scaled: NDArray[np.float32] = _core.byte_units(np.ascontiguousarray(images))
     return scaled
 
 

@@ -13,6 +13,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_cv import _core
 from tinygrad_cv.engine import watch
 
 if TYPE_CHECKING:
@@ -115,11 +116,10 @@ class _Shared:
     def unlock(self) -> None:
         self.locks -= 1
         if self.locks == 0:
-            # Owners come before their views, which cannot be made writeable otherwise.
             for ref in self.made_read_only:
                 array = ref()
                 if array is not None:
-                    array.flags.writeable = True
+                    _core.restore_writeable(array)
             self.made_read_only.clear()
 
 

@@ -61,6 +61,8 @@ def test_what_is_no_sample_is_refused():
     with pytest.raises(TypeError, match="indices must be a int64 array, got ndarray of int32"):
         _core.splitmix_bases(0, np.zeros(2, np.int32))
     with pytest.raises(TypeError, match="bases must be a uint64 array"):
-        _core.splitmix_units(np.zeros(2), 0, 1)
+        _core.splitmix_uniform(np.zeros(2), 0, 1, 0.0, 1.0)
     with pytest.raises(ValueError, match="count must be at least 0"):
-        _core.splitmix_units(np.zeros(2, np.uint64), 0, -1)
+        _core.splitmix_uniform(np.zeros(2, np.uint64), 0, -1, 0.0, 1.0)
+    with pytest.raises(ValueError, match="high must have 3 elements, got 2"):
+        SampleRandom(0, [1]).uniform(0.0, np.ones(2), (3,))

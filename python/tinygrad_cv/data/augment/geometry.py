@@ -146,15 +146,15 @@ class RandomAffine(Augmentation):
             raise ValueError(f"{where}: scale must be above 0, got {self.scale}")
         self.shear = pair_of(where, "shear", 0.0 if shear is None else shear, around=0.0)
         self.fill = fill
+        right, down = self.translate
+        self._low, self._high = np.array(
+            [self.degrees, (-right, right), (-down, down), self.scale, self.shear]
+        ).T.copy()
 
     def __call__(self, images: NDArray[Any], random: SampleRandom) -> NDArray[Any]:
         check_images(type(self).__name__, images, random)
-        height, width = images.shape[2:]
-        right, down = self.translate[0] * width, self.translate[1] * height
-        low, high = np.transpose(
-            [self.degrees, (-right, right), (-down, down), self.scale, self.shear]
-        )
-        maps = affine_maps((height, width), random.uniform(low, high, (5,)))
+        moves = random.uniform(self._low, self._high, (5,))
+        maps = affine_maps(images.shape[2:], moves, images.dtype)
         return warp_affine(images, maps, self.fill)
 
     def __repr__(self) -> str:

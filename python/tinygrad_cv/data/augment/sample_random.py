@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,13 +45,16 @@ class SampleRandom:
         return len(self.indices)
 
     def uniform(
-        self, low: ArrayLike = 0.0, high: ArrayLike = 1.0, shape: tuple[int, ...] = ()
+        self, low: Any = 0.0, high: Any = 1.0, shape: tuple[int, ...] = ()
     ) -> NDArray[np.float64]:
-        """Numbers in [low, high), shape (N, *shape); ends may be arrays that broadcast to `shape`."""
+        """Numbers in [low, high), shape (N, *shape).
+
+        The ends are numbers or, for a shape of one dimension, arrays of that shape, float64.
+        """
         count = math.prod(shape)
-        unit = _core.splitmix_units(self._base, self._drawn, count).reshape(len(self), *shape)
+        drawn = _core.splitmix_uniform(self._base, self._drawn, count, low, high)
         self._drawn += count
-        out: NDArray[np.float64] = low + np.subtract(high, low) * unit
+        out: NDArray[np.float64] = drawn.reshape(len(self), *shape)
         return out
 
     def integers(self, low: int, high: int) -> NDArray[np.int64]:

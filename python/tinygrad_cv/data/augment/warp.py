@@ -65,26 +65,29 @@ def warp_affine(images: NDArray[Any], maps: NDArray[Any], fill: float = 0.0) -> 
     return warped
 
 
-def affine_maps(shape: tuple[int, int], moves: NDArray[Any]) -> NDArray[Any]:
+def affine_maps(shape: tuple[int, int], moves: NDArray[Any], dtype: Any) -> NDArray[Any]:
     """Where the pixels of images of that shape come from when they are moved about the centre.
 
     Parameters
     ----------
     shape : (H, W)
-    moves : ndarray, shape (N, 5)
-        Of an image: counter-clockwise turn in degrees, pixels to the right and down, magnification,
-        slant along x in degrees.
+    moves : ndarray, float64, shape (N, 5)
+        Of an image: counter-clockwise turn in degrees, shares of the width to the right and of the
+        height down, magnification, slant along x in degrees.
+    dtype : float32 or float64
 
     Returns
     -------
-    ndarray, float64, shape (N, 2, 3)
+    ndarray of dtype, shape (N, 2, 3)
         As `warp_affine` takes them.
 
     Notes
     -----
     out = T R(degrees) Shear scale, as torchvision's ``affine``; what is computed is its inverse.
     """
-    maps: NDArray[Any] = _core.affine_maps(np.ascontiguousarray(moves, np.float64), *shape)
+    maps: NDArray[Any] = _core.affine_maps(
+        np.ascontiguousarray(moves, np.float64), *shape, dtype == np.float64
+    )
     return maps
 
 
