@@ -45,13 +45,21 @@ OPTIMIZERS = {
     "SGD": lambda params: tg.optim.SGD(params, lr=0.01, momentum=0.9, weight_decay=1e-4),
     "Adam": lambda params: tg.optim.Adam(params, lr=1e-3, weight_decay=1e-4),
 }
+OTHERS = {
+    "AdamW": lambda params: tg.optim.AdamW(params, amsgrad=True),
+    "NAdam": tg.optim.NAdam,
+    "RMSprop": lambda params: tg.optim.RMSprop(params, centered=True, momentum=0.5),
+    "Adagrad": tg.optim.Adagrad,
+    "Adadelta": tg.optim.Adadelta,
+    "LARS": lambda params: tg.optim.LARS(params, weight_decay=1e-4),
+}
 
 
 def steps_that_wait(net, x, y, optimizer="SGD", loss=F.cross_entropy, after=lambda net: None):
     """How often the host waits in each of two steps; the loss must be a number."""
     net.to("cuda")
     x, y = x.cuda(), y.cuda()
-    steps = OPTIMIZERS[optimizer](net.parameters())
+    steps = (OPTIMIZERS | OTHERS)[optimizer](net.parameters())
     waits = []
     for _ in range(2):
         before = Cuda.synchronizations
@@ -74,6 +82,14 @@ def test_a_training_step_does_not_wait_for_the_gpu(make, optimizer):
     tg.manual_seed(0)
     waits = steps_that_wait(make(), tg.randn(3, 1, 28, 28), tg.tensor([3, 1, 4]), optimizer)
     assert waits == [0, 0]
+
+
+@pytest.mark.usefixtures("cupy")
+@pytest.mark.parametrize("optimizer", OTHERS)
+def test_no_optimizer_waits(optimizer):
+    tg.manual_seed(0)
+    net = tg.nn.Sequential(tg.nn.Linear(4, 6), tg.nn.ReLU(), tg.nn.Linear(6, 10))
+    assert steps_that_wait(net, tg.randn(3, 4), tg.tensor([3, 1, 4]), optimizer) == [0, 0]
 
 
 @pytest.mark.usefixtures("cupy")

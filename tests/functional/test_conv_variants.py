@@ -36,7 +36,7 @@ def case(draw, dims):
 
 @pytest.mark.torch
 @pytest.mark.parametrize("dims", [1, 2])
-@settings(max_examples=25)
+@settings(max_examples=min(25, settings.default.max_examples))
 @given(data=st.data())
 def test_convolution_agrees_with_torch(agree, dims, data):
     c = data.draw(case(dims))
@@ -52,7 +52,7 @@ def test_convolution_agrees_with_torch(agree, dims, data):
 
 @pytest.mark.torch
 @pytest.mark.parametrize("dims", [1, 2])
-@settings(max_examples=40)
+@settings(max_examples=min(40, settings.default.max_examples))
 @given(data=st.data())
 def test_transposed_convolution_agrees_with_torch(agree, dims, data):
     c = data.draw(case(dims))
@@ -82,7 +82,7 @@ def test_transposed_convolution_agrees_with_torch(agree, dims, data):
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=min(25, settings.default.max_examples))
 @given(c=case(1))
 def test_one_dimension_is_a_row_of_two(c):
     x, w, b = (tg.tensor(c[name]) for name in "xwb")
@@ -97,7 +97,7 @@ def test_one_dimension_is_a_row_of_two(c):
     np.testing.assert_array_equal(F.conv1d(x, w, b, **one).numpy(), want.numpy())
 
 
-@settings(max_examples=10)
+@settings(max_examples=min(10, settings.default.max_examples))
 @given(c=case(2))
 def test_transposed_convolution_passes_gradient_checks(c):
     def call(x, w, b):

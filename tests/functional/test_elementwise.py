@@ -118,7 +118,7 @@ def binary(data, code, **options):
 
 
 @pytest.mark.parametrize("code", UNARY)
-@settings(max_examples=8)
+@settings(max_examples=min(8, settings.default.max_examples))
 @given(data=st.data())
 def test_gradients_of_one(code, data):
     x = unary(data, code, max_dims=2, max_side=3)
@@ -127,7 +127,7 @@ def test_gradients_of_one(code, data):
 
 
 @pytest.mark.parametrize("code", BINARY)
-@settings(max_examples=8)
+@settings(max_examples=min(8, settings.default.max_examples))
 @given(data=st.data())
 def test_gradients_of_two(code, data):
     a, b = binary(data, code)

@@ -19,7 +19,7 @@ ALIGNED = ["linear", "bilinear", "bicubic"]
 
 @pytest.mark.torch
 @pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "bicubic", "area"])
-@settings(max_examples=25)
+@settings(max_examples=min(25, settings.default.max_examples))
 @given(
     size=st.tuples(st.integers(1, 11), st.integers(1, 11)),
     factor=st.sampled_from([0.5, 1.0, 1.7, 2.0, (2.3, 0.6)]),
@@ -45,7 +45,7 @@ def test_interpolation_of_rows_agrees_with_torch(agree, mode, size):
 
 @pytest.mark.torch
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
-@settings(max_examples=25)
+@settings(max_examples=min(25, settings.default.max_examples))
 @given(
     size=st.tuples(st.integers(1, 11), st.integers(2, 11)),  # torch leaves one column as it is
     factor=st.sampled_from([0.5, 1.7, (2.3, 0.6)]),
@@ -79,7 +79,7 @@ def test_shuffling_pixels_can_be_undone():
     assert F.pixel_shuffle(F.pixel_unshuffle(x, 2), 2).tolist() == x.tolist()
 
 
-@settings(max_examples=10)
+@settings(max_examples=min(10, settings.default.max_examples))
 @given(size=st.tuples(st.integers(1, 6), st.integers(1, 6)))
 def test_interpolation_passes_gradient_checks(size):
     modes = ["nearest", "bilinear", "bicubic", "area"]

@@ -78,7 +78,7 @@ def drawn(data, code, longest):
 
 
 @pytest.mark.parametrize("code", CODES)
-@settings(max_examples=5)
+@settings(max_examples=min(5, settings.default.max_examples))
 @given(data=st.data())
 def test_gradients(code, data):
     operands = drawn(data, code, 3)

@@ -87,7 +87,7 @@ def test_multi_margin_loss_agrees_with_torch(agree, case, reduction, weighted, p
     agree(code, x=x[0], t=t[0], w=w, order=1)
 
 
-@settings(max_examples=20)
+@settings(max_examples=min(20, settings.default.max_examples))
 @given(case=classified())
 def test_losses_pass_gradient_checks(case):
     x, t, w = case

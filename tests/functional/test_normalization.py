@@ -11,7 +11,7 @@ import tinygrad_cv as tg
 import tinygrad_cv.functional as F
 from tinygrad_cv.testing import gradcheck, gradgradcheck
 
-few = settings(max_examples=10)  # of each of many calls
+few = settings(max_examples=min(10, settings.default.max_examples))  # of each of many calls
 seeds = st.integers(0, 2**32 - 1)
 
 

@@ -86,7 +86,7 @@ def drawn(data, code, max_dims, max_side):
 
 
 @pytest.mark.parametrize("code", CODES)
-@settings(max_examples=8)
+@settings(max_examples=min(8, settings.default.max_examples))
 @given(data=st.data())
 def test_gradients(code, data):
     x, d, k = drawn(data, code, 2, 4)

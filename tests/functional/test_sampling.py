@@ -35,7 +35,7 @@ def places(seed, spread=1.7):
 @pytest.mark.torch
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("padding", PADDINGS)
-@settings(max_examples=15)
+@settings(max_examples=min(15, settings.default.max_examples))
 @given(seed=st.integers(0, 2**32 - 1), align=st.booleans())
 def test_sampling_agrees_with_torch(agree, mode, padding, seed, align):
     # PyTorch differentiates it once
@@ -53,7 +53,7 @@ def test_affine_grids_agree_with_torch(agree, align):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("padding", PADDINGS)
-@settings(max_examples=5)
+@settings(max_examples=min(5, settings.default.max_examples))
 @given(seed=st.integers(0, 2**32 - 1))
 def test_sampling_passes_gradient_checks(mode, padding, seed):
     sample = partial(F.grid_sample, mode=mode, padding_mode=padding, align_corners=False)

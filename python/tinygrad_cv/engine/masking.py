@@ -5,7 +5,8 @@ whatever the local gradients there are: the unselected half of ``where(x > 0, x 
 NaN at x < 0. Products of gradients that could meet NaN or infinity ask here first; the question costs
 a few nanoseconds, looking at every product would cost more than the product.
 
-And whether a mask is worth applying, which must not be asked of a GPU: the host would wait for it.
+And whether a mask is worth applying, which must not be asked of a GPU: the host would wait for it. What is
+done to a GPU's arrays in any case must therefore be right where the mask is false everywhere.
 """
 
 from __future__ import annotations
@@ -25,10 +26,7 @@ below_mask: ContextVar[bool] = ContextVar("below_mask", default=False)
 
 
 def maybe_any(mask: Any) -> bool:
-    """Whether a mask of NumPy's is true anywhere; True for a GPU's, whose answer the host would wait for.
-
-    What is done if so must therefore be right where the mask is false everywhere.
-    """
+    """Whether a mask of NumPy's is true anywhere; True for a GPU's."""
     return on_gpu(mask) or bool(mask.any())
 
 

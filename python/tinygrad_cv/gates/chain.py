@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tinygrad_cv.engine.device import on_gpu
 from tinygrad_cv.engine.gate import OUT, BinaryGate, UnaryGate
-from tinygrad_cv.engine.masking import below_mask, maybe_any
+from tinygrad_cv.engine.masking import below_mask
 from tinygrad_cv.engine.shortcuts import shortcut
 from tinygrad_cv.engine.tensor import Tensor
 from tinygrad_cv.gates.broadcast import unbroadcast
@@ -46,7 +47,7 @@ class ZeroOr(BinaryGate):
     def forward(self, a, b):
         self.saved = a, b
         y = a * b
-        if maybe_any(np.isnan(y)):
+        if on_gpu(y) or np.isnan(y).any():
             zero = (a == 0) | (b == 0) if self.either else a == 0
             return np.where(zero, y.dtype.type(0), y)
         return y
@@ -73,7 +74,7 @@ class ZeroOver(BinaryGate):
     @quiet
     def forward(self, a, b):
         y = a / b
-        if maybe_any(np.isnan(y)):
+        if on_gpu(y) or np.isnan(y).any():
             y = np.where(a == 0, y.dtype.type(0), y)
         self.saved = a, b, y
         return y
@@ -101,7 +102,7 @@ class Over(BinaryGate):
     @quiet
     def forward(self, a, b):
         y = a / b
-        if maybe_any(~np.isfinite(y)):
+        if on_gpu(y) or not np.isfinite(y).all():
             y = np.where((a == 0) | (b == 0), y.dtype.type(0), y)
         self.shapes = a.shape, b.shape
         self.saved = b, y

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from tinygrad_cv.engine.device import on_gpu
 from tinygrad_cv.engine.gate import OUT, UnaryGate
-from tinygrad_cv.engine.masking import maybe_any
 from tinygrad_cv.gates.arithmetic import PowScalar
 from tinygrad_cv.gates.broadcast import Expand
 from tinygrad_cv.gates.chain import Keep, Over, array_of, chain, quiet
@@ -99,7 +99,7 @@ class _Extremum(_Reduction):
         self.x_shape = x.shape
         y = self.choose(x)
         self.hit = x == y
-        if maybe_any(np.isnan(y)):
+        if on_gpu(y) or np.isnan(y).any():
             self.hit |= (x != x) & (y != y)
         return y if self.keepdims else y.squeeze(axis=self.axes)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from tinygrad_cv.engine.device import on_gpu
 from tinygrad_cv.optim.optimizer import Array, Group, Optimizer, State, check_range, zeros_once
 
 
@@ -74,15 +77,18 @@ class LARS(Optimizer):
         v += rate * g
         w -= v
 
-    def _trust(self, w: Array, g: Array, decay: float, group: Group) -> float:
+    def _trust(self, w: Array, g: Array, decay: float, group: Group) -> Any:
+        """r, on a GPU as an array of one number, for which the host does not wait."""
         length, slope = _norm(w), _norm(g)
         below = slope + decay * length
-        if not length or not below:
-            return 1.0
-        trust: float = group["trust_coefficient"] * length / below
-        return trust
+        coefficient = group["trust_coefficient"]
+        if on_gpu(below):
+            trust = np.where((length == 0) | (below == 0), 1.0, coefficient * length / below)
+            return trust.astype(w.dtype)
+        return coefficient * length / below if length and below else 1.0
 
 
-def _norm(array: Array) -> float:
+def _norm(array: Array) -> Any:
     flat = array.ravel()
-    return math.sqrt(float(flat @ flat))
+    square = flat @ flat
+    return np.sqrt(square.astype(np.float64)) if on_gpu(square) else math.sqrt(float(square))
