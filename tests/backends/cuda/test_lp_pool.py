@@ -84,3 +84,18 @@ def test_layouts_that_are_not_dense_are_copied_and_shapes_checked(gpu, rng):
         gpu.room.lp_pool2d_backward(y[..., :3], x, y, 2, how)
     with pytest.raises(ValueError, match=r"lp_pool2d_backward: y is \(2, 3, 4, 3\) but input"):
         gpu.room.lp_pool2d_backward(y, x, y[..., :3], 2, how)
+
+
+@pytest.mark.parametrize("p", [-1, -2.5])
+def test_a_sum_of_nothing_is_zero_for_negative_powers_too(gpu, p):
+    """Infinity to a negative power is 0, and a root of 0 would be infinite."""
+    how = FORMS[0][0]
+    x = gpu.full((1, 1, 4, 4), np.inf, np.float32)
+    y = gpu.room.lp_pool2d(x, p, how)
+    assert not y.get().any()
+    assert (
+        not gpu.room.lp_pool2d_backward(gpu.ones((1, 1, 2, 2), np.float32), x, y, p, how)
+        .get()
+        .any()
+    )
+    assert not reference.lp_pool2d(x.get(), p, how).any()
