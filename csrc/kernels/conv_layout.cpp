@@ -232,24 +232,8 @@ void lay_dot(ConvPlan& p, int64_t elem, const Machine& m) {
     p.team = int(std::min<int64_t>(p.team, p.chunks * shares));
 }
 
-// Forward and backward_weight: some rows of one plane at a time.
-void lay_depthwise(ConvPlan& p, int64_t elem, const Machine& m) {
-    const Conv2dShape& g = p.run;
-    lay_rows(p, round_up(g.Q, p.panel / 2));
-    const int64_t rows = (m.l2 / 4 / elem / p.row - g.R) / g.sh;
-    p.rows = std::clamp<int64_t>(rows / 4 * 4, 4, round_up(g.P, 4));
-    p.in_rows = rows_read(g, p.rows);
-    p.scratch = round_up(p.in_rows * p.row, 64);
-}
-
-// backward_input under stride 2: the gradient's rows between zeros, and a row of gx.
-void lay_depthwise_gather(ConvPlan& p) {
-    const Conv2dShape& g = p.run;
-    const int64_t lanes = p.panel / 2;
-    const int64_t columns = round_up(ceil_div(g.W + g.pw, 2), lanes);
-    p.row = g.R + std::max(g.Q, columns) + lanes;
-    p.scratch = round_up(g.P * p.row + 2 * columns + 2 * lanes, 64);
-}
+// Scratch: a row of zeros.
+void lay_depthwise(ConvPlan& p) { p.scratch = round_up(std::max(p.run.W, p.run.Q), 64); }
 
 // As in lay_dot, threads may not matter here.
 void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
@@ -307,7 +291,7 @@ void lay_forward(ConvPlan& p, int64_t elem, const Machine& m) {
         case ConvAlgo::channels:
             return lay_channels(p, elem, m);
         case ConvAlgo::depthwise:
-            return lay_depthwise(p, elem, m);
+            return lay_depthwise(p);
         case ConvAlgo::winograd2:
         case ConvAlgo::winograd4:
         case ConvAlgo::winograd5x5:
