@@ -20,12 +20,11 @@ bool winograd_by_blocks(const ConvPlan& p, int64_t l2);
 // The forward convolution p.conv by p.algo.
 void lay_forward(ConvPlan& p, int64_t elem, const Machine& m);
 void lay_winograd_images(ConvPlan& p);
-// backward_input: products scattered, and depthwise under stride 2.
+void lay_depthwise(ConvPlan& p);
+// backward_input: products scattered.
 void lay_scatter(ConvPlan& p, int64_t elem, const Machine& m);
-void lay_depthwise_gather(ConvPlan& p);
 // backward_weight
 void lay_dot(ConvPlan& p, int64_t elem, const Machine& m);
-void lay_depthwise(ConvPlan& p, int64_t elem, const Machine& m);
 void lay_winograd_gradient(ConvPlan& p, const Machine& m);
 
 }  // namespace tinygrad_cv

@@ -150,7 +150,7 @@ void plan_backward_weight(ConvPlan& p, int64_t elem, const Machine& m, const Con
     if (p.algo == ConvAlgo::gemm) {
         lay_dot(p, elem, m);
     } else if (p.algo == ConvAlgo::depthwise) {
-        lay_depthwise(p, elem, m);
+        lay_depthwise(p);
         p.chunks = p.conv.N;  // one partial sum for each image
     } else {
         lay_winograd_gradient(p, m);
@@ -190,7 +190,7 @@ void plan_backward_input(ConvPlan& p, int64_t elem, const Machine& m, const Conv
     if (g.sh == 2 && depthwise_fits(g) && (automatic || o.forced == ConvAlgo::depthwise)) {
         p.algo = ConvAlgo::depthwise;
         p.why = automatic ? kDepthwise : "forced";
-        return lay_depthwise_gather(p);
+        return lay_depthwise(p);
     }
     const bool can_flip = g.sh == 1 && g.sw == 1 && f.ph >= 0 && f.pw >= 0;
     // The flipped pass computes every pixel of gx in full, also where the kernel only reaches zeros;

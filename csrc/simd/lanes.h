@@ -137,7 +137,7 @@ TG_INLINE Vec<T> load_range(const T* p, int lo, int hi) {
     }
 #else
     Vec<T> v = {};
-    for (int i = lo; i < hi; ++i) v[i] = p[i];
+    for (int i = 0; i < kLanes<T>; ++i) v[i] = i >= lo && i < hi ? p[i] : T(0);
     return v;
 #endif
 }

@@ -199,7 +199,10 @@ CASES = [
     case(3, 5, (11, 39), 5, 5, padding=2, groups=5),
     case(3, 5, (11, 38), 5, 3, stride=2, padding=1, groups=5),
     case(2, 3, (8, 75), 3, 5, stride=2, padding=(0, 4), groups=3),
+    case(3, 5, (11, 70), 5, 3, stride=2, padding=1, groups=5),
+    case(2, 3, (9, 77), 3, 5, stride=2, padding=(2, 3), groups=3),
     case(2, 3, 3, 3, 3, stride=2, padding=3, groups=3),
+    case(2, 3, (3, 1), 3, 3, stride=2, padding=3, groups=3),  # wider than its input
     case(2, 8, (9, 31), 12, (1, 3), padding=(0, 1), groups=4),
     case(1, 4, (2, 3), 5, (2, 2), padding=3),  # more padding than kernel
     case(1, 2, 3, 2, 2, stride=5, padding=4),
