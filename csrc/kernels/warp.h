@@ -6,7 +6,7 @@
 //   bilinear: the places are given, rows[n, p, q] and columns[n, p, q].
 //   affine: they lie on straight lines, for image n with m = maps[n]:
 //   row = m[0][0] q + m[0][1] p + m[0][2], column = m[1][0] q + m[1][1] p + m[1][2].
-//   10 flops and two reads of a pair of pixels an element: some 3 cycles, bound by the reads.
+//   10 flops and two reads of a pair of pixels an element: 3 to 4 cycles, bound by the reads.
 #pragma once
 
 #include <stdint.h>
