@@ -40,6 +40,9 @@ FORMS = [
     (Pool2dSettings((1, 1), (1, 1), (0, 0)), (3, 5)),
     (Pool2dSettings((1, 1), (2, 2), (0, 0)), (3, 5)),
     (Pool2dSettings((70, 3), (1, 2), (1, 1)), (300, 90)),  # several bands of rows
+    (TWO, (6, 2)),  # average: rows of a power of two are one run, as those of 8 above
+    (TWO, (2, 4)),
+    (TWO, (10, 16)),
 ]
 DILATED = [
     (Pool2dSettings((2, 2), (2, 2), (1, 1), (2, 3)), (8, 40)),
