@@ -68,7 +68,7 @@ def test_offsets_of_dropout():
 
 def test_offsets_of_optimizers():
     w, grad, velocity = ending(END, PAST), ending(2 * END, PAST), ending(4 * END, PAST)
-    how = (0.5, 0.5, 1, 0, 0, 0)  # lr, momentum, keep, decay, nesterov, maximize
+    how = (0.5, 0.5, 1, 0, 0, 0, None)  # lr, momentum, keep, decay, nesterov, maximize, skip
     run_last("optim", "sgd_step_f32", blocks_for(PAST), w, grad, velocity, PAST, *how)
     np.testing.assert_array_equal(velocity[-4:], 4 * END)
     np.testing.assert_array_equal(w[-4:], -END)
@@ -79,6 +79,9 @@ def test_offsets_of_optimizers():
         np.testing.assert_array_equal(square[-4:], 4 * END**2)
     np.testing.assert_array_equal(m[-4:], END)
     np.testing.assert_array_equal(w[-4:], -END - np.sign(END))
+    scale, found = np.array([4], np.float32), np.zeros(1, np.int32)
+    run_last("optim", "unscale_f32", blocks_for(PAST), grad, scale, found, PAST)
+    np.testing.assert_array_equal(grad[-4:], END / 2)
 
 
 def test_offsets_of_softmax():
