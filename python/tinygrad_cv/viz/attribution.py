@@ -11,6 +11,7 @@ from tinygrad_cv import functional as F
 from tinygrad_cv.engine import grad
 from tinygrad_cv.engine.grad_mode import enable_grad, no_grad
 from tinygrad_cv.engine.tensor import Tensor, wrap
+from tinygrad_cv.training.evaluation import device_of
 from tinygrad_cv.viz.figure import axes_grid, figure, overlay, show, write
 from tinygrad_cv.viz.filters import find_conv
 
@@ -51,9 +52,9 @@ def saliency(model: Module, images: Tensor, labels: Any = None) -> NDArray[Any]:
     (2, 28, 28)
     """
     with _frozen(model), enable_grad():
-        pixels = Tensor(images.array, requires_grad=True)
+        pixels = _leaf(model, images)
         (found,) = grad(_scores(model(pixels), labels), [pixels])
-    return np.abs(found.numpy()).max(axis=1)
+    return np.abs(found.cpu().numpy()).max(axis=1)
 
 
 def grad_cam(
@@ -81,11 +82,11 @@ def grad_cam(
     kept: list[Tensor] = []
     with _frozen(model), enable_grad():
         with conv.register_forward_hook(lambda _m, _i, output: kept.append(output)):
-            # Through a leaf that wants gradients, so that the maps are part of a graph.
-            scores = model(Tensor(images.array, requires_grad=True))
+            scores = model(_leaf(model, images))
         (found,) = grad(_scores(scores, labels), [kept[-1]])
-    weights = found.numpy().mean(axis=(2, 3), keepdims=True)
-    heat = np.maximum((weights * kept[-1].detach().numpy()).sum(axis=1, keepdims=True), 0)
+    weights = found.cpu().numpy().mean(axis=(2, 3), keepdims=True)
+    maps = kept[-1].detach().cpu().numpy()
+    heat = np.maximum((weights * maps).sum(axis=1, keepdims=True), 0)
     spread = F.interpolate(wrap(heat), size=images.shape[2:], mode="bilinear", align_corners=False)
     return spread.numpy()[:, 0]
 
@@ -126,7 +127,7 @@ def occlusion_map(
     """
     if len(image) != 1:
         raise ValueError(f"occlusion_map: expected one image (1, C, H, W), got {image.shape}")
-    array = image.array
+    array = image.cpu().array
     height, width = array.shape[2:]
     size = max(1, min(height, width) // 4) if size is None else size
     stride = max(1, size // 4) if stride is None else stride
@@ -138,7 +139,7 @@ def occlusion_map(
     places = [(top, left) for top in tops for left in lefts]
     mean = array.mean(axis=(2, 3), keepdims=True)
     with _frozen(model):
-        before = F.softmax(model(image), dim=1).numpy()[0]
+        before = _chances(model, image)[0]
         label = int(before.argmax()) if label is None else label
         chances: list[float] = []
         for start in range(0, len(places), BATCH):
@@ -146,7 +147,7 @@ def occlusion_map(
             covered = np.repeat(array, len(part), axis=0)
             for one, (top, left) in zip(covered, part, strict=True):
                 one[:, top : top + size, left : left + size] = mean[0]
-            chances += F.softmax(model(wrap(covered)), dim=1).numpy()[:, label].tolist()
+            chances += _chances(model, wrap(covered))[:, label].tolist()
     total, count = np.zeros((height, width)), np.zeros((height, width))
     for (top, left), chance in zip(places, chances, strict=True):
         total[top : top + size, left : left + size] += before[label] - chance
@@ -174,14 +175,14 @@ def draw_explanations(
     path : path-like
     """
     with no_grad(), _frozen(model):
-        chances = F.softmax(model(images), dim=1).numpy()
+        chances = _chances(model, images)
     heats = saliency(model, images), grad_cam(model, images)
     made = figure(6.4, 1.7 * len(images))
     every = axes_grid(made, 4 * len(images), 4)
     for i, label in enumerate(np.asarray(getattr(labels, "array", labels)).tolist()):
         found = int(chances[i].argmax())
         one = images[i : i + 1]
-        row, pixels = every[4 * i : 4 * i + 4], one.numpy()[0]
+        row, pixels = every[4 * i : 4 * i + 4], one.cpu().numpy()[0]
         said = f"{classes[found]} ({100 * chances[i, found]:.0f} %)"
         show(row[0], pixels, f"true {classes[label]}, said {said}")
         overlay(row[1], pixels, heats[0][i], "saliency")
@@ -195,10 +196,21 @@ def _starts(side: int, size: int, stride: int) -> list[int]:
     return sorted({*range(0, side - size, stride), side - size})
 
 
+def _leaf(model: Module, images: Tensor) -> Tensor:
+    """The images where the model is, wanting gradients, so that what it makes of them is a graph."""
+    return Tensor(images.to(device_of(model)).array, requires_grad=True)
+
+
+def _chances(model: Module, images: Tensor) -> NDArray[Any]:
+    """The classes' probabilities, (N, K)."""
+    chances: NDArray[Any] = F.softmax(model(images.to(device_of(model))), dim=1).cpu().numpy()
+    return chances
+
+
 def _scores(scores: Tensor, labels: Any) -> Tensor:
     """The sum of the asked scores, one for each image."""
     if labels is None:
-        labels = scores.detach().numpy().argmax(axis=1)
+        labels = scores.detach().cpu().numpy().argmax(axis=1)
     rows = np.arange(len(scores))
     total: Tensor = scores[rows, np.asarray(getattr(labels, "array", labels))].sum()
     return total

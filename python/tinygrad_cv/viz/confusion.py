@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_cv import functional as F
 from tinygrad_cv.engine.grad_mode import no_grad
+from tinygrad_cv.training.evaluation import on_device_of
 from tinygrad_cv.viz.figure import axes_grid, figure, show, write
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ def predictions(model: Module, batches: Iterable[Any]) -> Predictions:
     model.eval()
     chances, labels = [], []
     try:
-        for images, given in batches:
-            chances.append(F.softmax(model(images), dim=1).numpy())
-            labels.append(given.numpy())
+        for images, given in on_device_of(model, batches):
+            chances.append(F.softmax(model(images), dim=1).cpu().numpy())
+            labels.append(given.cpu().numpy())
     finally:
         model.train(training)
     if not chances:

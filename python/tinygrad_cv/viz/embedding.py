@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_cv.engine.grad_mode import no_grad
 from tinygrad_cv.optional import require
+from tinygrad_cv.training.evaluation import device_of
 from tinygrad_cv.viz.figure import figure, write
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ def last_features(model: Module, images: Tensor) -> NDArray[Any]:
     model.eval()
     try:
         with layers[-1].register_forward_pre_hook(lambda _m, given: kept.append(given[0])):
-            model(images)
+            model(images.to(device_of(model)))
     finally:
         model.train(training)
-    features: NDArray[Any] = kept[-1].numpy()
+    features: NDArray[Any] = kept[-1].cpu().numpy()
     return features
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_cv import nn
 from tinygrad_cv.engine.grad_mode import no_grad
+from tinygrad_cv.training.evaluation import device_of
 from tinygrad_cv.viz.figure import axes_grid, figure, show, write
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def draw_filters(
     ValueError
         No such convolution.
     """
-    weight = find_conv("draw_filters", model, layer, last=False)[1].weight.numpy()
+    weight = find_conv("draw_filters", model, layer, last=False)[1].weight.cpu().numpy()
     if weight.shape[1] not in (1, 3):
         weight = weight.reshape(-1, 1, *weight.shape[2:])
     weight = weight[:MOST]
@@ -97,12 +98,12 @@ def activation_maps(model: Module, images: Tensor, layer: str | None = None) -> 
     model.eval()
     try:
         with module.register_forward_hook(lambda _m, _i, output: kept.append(output)):
-            model(images)
+            model(images.to(device_of(model)))
     finally:
         model.train(training)
     if not kept:
         raise ValueError(f"activation_maps: the images do not go through layer {layer!r}")
-    array: NDArray[Any] = kept[-1].numpy()
+    array: NDArray[Any] = kept[-1].cpu().numpy()
     return array
 
 
@@ -118,7 +119,7 @@ def draw_activations(
     columns = min(8, len(maps) + 1)
     made = figure(columns * 0.9, -(-(len(maps) + 1) // columns) * 0.9)
     first, *rest = axes_grid(made, len(maps) + 1, columns)
-    show(first, image.numpy()[0])
+    show(first, image.cpu().numpy()[0])
     for axis, one in zip(rest, maps, strict=True):
         axis.imshow(one, cmap="viridis", vmin=min(0.0, float(maps.min())), vmax=most)
     write(made, path)

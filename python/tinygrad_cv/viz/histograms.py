@@ -53,12 +53,12 @@ class UpdateHistogram(Callback):
         """Copy the weights before the step to be looked at, and compare after it."""
         named = {n: p for n, p in trainer.model.named_parameters() if p.ndim > 1}
         if trainer.steps % self.every == self.every - 1:
-            self._before = {name: p.array.copy() for name, p in named.items()}
+            self._before = {name: p.detach().cpu().array.copy() for name, p in named.items()}
         elif trainer.steps % self.every == 0 and self._before:
             for name, parameter in named.items():
                 before = self._before[name]
                 self.weights[name] = before
-                self.updates[name] = parameter.array - before
+                self.updates[name] = parameter.detach().cpu().array - before
                 sizes = [float(np.linalg.norm(a)) for a in (self.updates[name], before)]
                 ratio = sizes[0] / max(sizes[1], 1e-12)
                 self.ratios.setdefault(name, []).append((trainer.steps, ratio))

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tinygrad_cv import functional as F
+from tinygrad_cv.engine.device import to_host
 from tinygrad_cv.engine.grad_mode import no_grad
+from tinygrad_cv.training.evaluation import device_of
 from tinygrad_cv.viz.figure import figure, write
 
 if TYPE_CHECKING:
@@ -109,7 +111,8 @@ def loss_landscape(
         raise ValueError(f"loss_landscape: points must be odd and at least 3, got {points}")
     if not radius > 0:
         raise ValueError(f"loss_landscape: radius must be above 0, got {radius}")
-    images, labels = data
+    place = device_of(model)
+    images, labels = (part.to(place) for part in data)
     weights = [p for p in model.parameters() if p.ndim > 1]
     start = [p.array for p in weights]
     rng = np.random.default_rng(seed)
@@ -137,6 +140,7 @@ def _direction(weight: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     """A random direction whose filters are as long as the weight's."""
     drawn = rng.standard_normal(weight.shape)
     axes = tuple(range(1, weight.ndim))
-    own, length = (np.sqrt((a**2).sum(axis=axes, keepdims=True)) for a in (weight, drawn))
-    scaled: NDArray[Any] = drawn * own / length
+    both = to_host(weight), drawn
+    own, length = (np.sqrt((a**2).sum(axis=axes, keepdims=True)) for a in both)
+    scaled: NDArray[Any] = np.asarray(drawn * own / length, like=weight)
     return scaled
