@@ -168,6 +168,8 @@ EQUAL = {
         "inputs of a launch are fewer than 2^31",
     (NARROW, "const long long inputs = static_cast<long long>(s.images) * s.c * s.in_plane();"):
         "the same",
+    (NARROW, "const long long image = by_plane.split(k, pixel);"):
+        "multiplied by a number of 64 bits",
     (NARROW, "const long long channel = static_cast<long long>(k / s.o_group()) * s.c_group() + c;"):
         "added to a number of 64 bits before it is multiplied",
 }  # fmt: skip
