@@ -142,11 +142,11 @@ def seconds_of(call: Callable[[], Any], count: int) -> float:
 
 
 def timed_row(
-    contestants: dict[str, Callable[[], Any]], rounds: int, **facts: Any
+    contestants: dict[str, Callable[[], Any]], rounds: int, *, least: float = 0.01, **facts: Any
 ) -> dict[str, Any]:
     """A row of results: what was timed, and for each contestant the microseconds of every round."""
     row: dict[str, Any] = dict(facts)
-    for side, seconds in interleave(contestants, rounds).items():
+    for side, seconds in interleave(contestants, rounds, least).items():
         row[f"{side}_us"] = [round(1e6 * t, 3) for t in seconds]
     return row
 
