@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import tinygrad_cv as tg
 from tinygrad_cv.data import DataLoader, Dataset, ImageDataset, Subset, TensorDataset
+from tinygrad_cv.data.augment import Augmentation
 
 
 def orders(loader, epochs=2):
@@ -103,6 +104,25 @@ def test_arrays_in_memory_are_asked_once_for_a_batch():
     data = Counting(np.arange(100))
     assert len(list(DataLoader(Subset(data, np.arange(90)), 30, shuffle=True))) == 3
     assert data.calls == 3
+
+
+@pytest.mark.parametrize(("side", "together"), [(2, 8), (724, 4), (2000, 1)])
+def test_small_augmented_batches_are_prepared_several_at_a_time(side, together):
+    calls = []
+
+    class Watched(Augmentation):
+        def __call__(self, images, random):
+            calls.append(int(images[0, 0, 0, 0] * 255 + 0.5))
+            return images
+
+    images = np.broadcast_to(
+        np.arange(12, dtype=np.uint8)[:, None, None, None], (12, 1, side, side)
+    )
+    data = ImageDataset(images, np.arange(12), [str(i) for i in range(12)])
+    seen = [(label.item(), len(calls)) for _, label in DataLoader(data, 1, augment=Watched())]
+    assert calls == list(range(12))
+    assert seen[:3] == [(0, 1), (1, 1 + together), (2, max(1 + together, 3))]
+    assert seen[-1] == (11, 12)
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
