@@ -107,7 +107,8 @@ py::array byte_units(py::handle x) {
     py::array y = new_array<float>(shape_of(x));
     float* const out = static_cast<float*>(y.mutable_data());
     const ElementwisePlan plan = plan_elementwise(Activation::relu, y.size(), num_threads());
-    without_gil(plan.long_work, [&] { TG_PICK(bytes).units(y.size(), plan.team, v.data, out); });
+    without_gil(plan.long_work,
+                [&] { TG_PICK(byte_kernels).units(y.size(), plan.team, v.data, out); });
     return y;
 }
 

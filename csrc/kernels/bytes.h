@@ -11,6 +11,6 @@ namespace tinygrad_cv {
 struct BytesTable {
     void (*units)(int64_t n, int team, const uint8_t* x, float* y) noexcept;
 };
-TG_DECLARE_TABLE(BytesTable, bytes)
+TG_DECLARE_TABLE(BytesTable, byte_kernels)
 
 }  // namespace tinygrad_cv

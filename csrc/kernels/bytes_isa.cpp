@@ -15,7 +15,7 @@ void units(int64_t n, int team, const uint8_t* x, float* y) noexcept {
 
 }  // namespace
 
-const BytesTable bytes = {units};
+const BytesTable byte_kernels = {units};
 
 }  // namespace TG_ISA
 }  // namespace tinygrad_cv

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import tinygrad_cv as tg
 from tinygrad_cv.data import DataLoader, Dataset, ImageDataset, Subset, TensorDataset
-from tinygrad_cv.data.augment import Augmentation
+from tinygrad_cv.data.augment import Augmentation, Compose
+from tinygrad_cv.data.dataset import cuts_rows
 
 
 def orders(loader, epochs=2):
@@ -106,23 +107,60 @@ def test_arrays_in_memory_are_asked_once_for_a_batch():
     assert data.calls == 3
 
 
-@pytest.mark.parametrize(("side", "together"), [(2, 8), (724, 4), (2000, 1)])
-def test_small_augmented_batches_are_prepared_several_at_a_time(side, together):
-    calls = []
+class Watched(Augmentation):
+    """Notes how many images it gets, and adds its sample's random number."""
 
-    class Watched(Augmentation):
-        def __call__(self, images, random):
-            calls.append(int(images[0, 0, 0, 0] * 255 + 0.5))
-            return images
+    def __init__(self):
+        self.counts = []
 
-    images = np.broadcast_to(
-        np.arange(12, dtype=np.uint8)[:, None, None, None], (12, 1, side, side)
+    def __call__(self, images, random):
+        self.counts.append(len(images))
+        return images + random.uniform(0, 1, (1, 1, 1)).astype(images.dtype)
+
+
+class AsWhole(Watched):
+    def batch(self, images, labels, random):
+        return super().batch(images, labels, random)
+
+
+@pytest.mark.parametrize(
+    ("side", "augment", "counts"),
+    [
+        (2, Watched(), [2, 16, 6]),
+        (512, Watched(), [2, 6, 6, 6, 4]),
+        (1100, Watched(), [2] * 12),
+        (2, AsWhole(), [2] * 12),
+        (2, Compose([Watched(), AsWhole()]), [2] * 12),
+    ],
+    ids=["small", "larger", "large", "as a whole", "one of several as a whole"],
+)
+def test_small_batches_are_prepared_several_at_a_time(side, augment, counts):
+    pixels = np.broadcast_to(
+        np.arange(24, dtype=np.uint8)[:, None, None, None], (24, 1, side, side)
     )
-    data = ImageDataset(images, np.arange(12), [str(i) for i in range(12)])
-    seen = [(label.item(), len(calls)) for _, label in DataLoader(data, 1, augment=Watched())]
-    assert calls == list(range(12))
-    assert seen[:3] == [(0, 1), (1, 1 + together), (2, max(1 + together, 3))]
-    assert seen[-1] == (11, 12)
+    data = ImageDataset(pixels, np.arange(24), [str(i) for i in range(24)])
+    alone = list(DataLoader(data, 2, shuffle=True, seed=0, augment=augment, num_workers=1))
+    watched = augment if isinstance(augment, Watched) else augment.transforms[0]
+    watched.counts.clear()
+    together = list(DataLoader(data, 2, shuffle=True, seed=0, augment=augment))
+    assert watched.counts == counts
+    for (images, labels), (same, those) in zip(together, alone, strict=True):
+        assert labels.tolist() == those.tolist()
+        np.testing.assert_array_equal(images.array, same.array, strict=True)
+
+
+class Doubled(ImageDataset):
+    def get_batch(self, indices):
+        images, labels = super().get_batch(indices)
+        return images * 2, labels
+
+
+@pytest.mark.parametrize("kind", [ImageDataset, Doubled])
+def test_rows_are_cut_together_only_if_each_is_its_own(kind):
+    data = kind(np.zeros((9, 1, 2, 2), np.uint8), np.arange(9), list("abcdefghi"))
+    assert cuts_rows(data) == cuts_rows(Subset(data, [3, 1])) == (kind is ImageDataset)
+    changed = kind(data.images, data.labels, data.classes, transform=lambda image: image / 2)
+    assert not cuts_rows(changed)
 
 
 @pytest.mark.parametrize("shuffle", [False, True])

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import operator
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -40,6 +40,16 @@ class Dataset:
 
     def __getitem__(self, index: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no __getitem__")
+
+
+_BY_ROW: set[Callable[..., Any]] = set()
+GetBatch = TypeVar("GetBatch", bound=Callable[..., Any])
+
+
+def by_row(get_batch: GetBatch) -> GetBatch:
+    """Note a `get_batch` that takes rows of arrays, for `cuts_rows`; one that overrides it is another."""
+    _BY_ROW.add(get_batch)
+    return get_batch
 
 
 class TensorDataset(Dataset):
@@ -85,7 +95,7 @@ class TensorDataset(Dataset):
         rows = rows_of("TensorDataset", index, len(self))
         return tuple(t[rows] for t in self.tensors)
 
-    get_batch = __getitem__
+    get_batch = by_row(__getitem__)
 
 
 class Subset(Dataset):
@@ -115,6 +125,7 @@ class Subset(Dataset):
             return self.dataset[int(self.indices[rows])]
         return self.get_batch(rows)
 
+    @by_row
     def get_batch(self, indices: NDArray[np.int64]) -> Any:
         """The samples at `indices` of this part, collated."""
         return fetch(self.dataset, self.indices[indices])
@@ -231,6 +242,16 @@ def fetch(dataset: Any, indices: NDArray[np.int64]) -> Any:
     if _cuts_batches(type(dataset)):
         return dataset.get_batch(indices)
     return fetch_samples(dataset, indices)
+
+
+def cuts_rows(dataset: Any) -> bool:
+    """Whether a batch is a tuple of tensors in which a row depends on its own index alone."""
+    kind = type(dataset)
+    if not (_cuts_batches(kind) and kind.get_batch in _BY_ROW):
+        return False
+    if isinstance(dataset, Subset):
+        return cuts_rows(dataset.dataset)
+    return getattr(dataset, "transform", None) is None
 
 
 def kept(dataset: Any, indices: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_cv import _core
-from tinygrad_cv.data.dataset import Dataset, default_collate, rows_of
+from tinygrad_cv.data.dataset import Dataset, by_row, default_collate, rows_of
 from tinygrad_cv.engine.tensor import Tensor, wrap
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class ImageDataset(Dataset):
             return self.get_batch(rows)
         return apply(self.transform, self.images[rows]), int(self.labels[rows])
 
+    @by_row
     def get_batch(self, indices: NDArray[np.int64]) -> tuple[Any, Tensor]:
         """The images and labels at `indices`, as (n, C, H, W) and (n,)."""
         images = self.images.take(indices, axis=0)

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_cv import _core
 from tinygrad_cv.data.augment.augmentation import Augmentation
 from tinygrad_cv.data.augment.sample_random import SampleRandom
-from tinygrad_cv.data.dataset import fetch, kept
+from tinygrad_cv.data.dataset import cuts_rows, fetch, kept
 from tinygrad_cv.engine.random import Generator, default_generator
 from tinygrad_cv.engine.tensor import Tensor, wrap
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 # Batches that each worker may have ready: two keep it busy while the step takes one.
 READY = 2
 
-# Without workers, small augmented batches are prepared up to so many, and so many bytes, at a time: code
-# and threads that have just worked are warm. Between steps of LeNet, 250 turned digits take 0.31 ms a
-# batch so, 0.53 one by one.
+# Without workers, small batches of data in memory are cut and augmented up to so many, and so many bytes,
+# at once: code, tables and threads that have to wake up cost LeNet's step more than the work. 250 turned
+# digits take 0.53 ms between steps one batch at a time.
 TOGETHER, TOGETHER_BYTES = 8, 8 << 20
 
 
@@ -123,7 +123,7 @@ class DataLoader:
         batches = self._cut(self._order())[skip:]
         if self.num_workers:
             return self._ahead(batches, key)
-        if self.augment is not None:
+        if self._by_sample():
             return self._together(batches, key)
         return (self._batch(indices, key) for indices in batches)
 
@@ -134,6 +134,14 @@ class DataLoader:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from where `state_dict` was called."""
         self._source().set_state(state_dict["generator"])
+
+    def _by_sample(self) -> bool:
+        """Whether a batch is a cut of arrays, and nothing is done to it as a whole."""
+        return (
+            self.collate_fn is None
+            and cuts_rows(self.dataset)
+            and (self.augment is None or self.augment.by_sample)
+        )
 
     def _source(self) -> Generator:
         return self.generator or default_generator
@@ -171,15 +179,16 @@ class DataLoader:
         return wrap(images), wrap(labels)
 
     def _together(self, batches: list[NDArray[np.int64]], key: int) -> Iterator[Any]:
-        """The batches in order, small ones several at a time."""
-        ready: deque[Any] = deque()
-        count = 1
-        for start in range(len(batches)):
-            if not ready:
-                ready.extend(self._batch(part, key) for part in batches[start : start + count])
-                images = ready[0][0].array
-                count = min(TOGETHER, max(1, TOGETHER_BYTES // max(1, images.nbytes)))
-            yield ready.popleft()
+        """The batches in order, small ones cut out of what is prepared for several at once."""
+        start, count = 0, 1
+        while start < len(batches):
+            group = batches[start : start + count]
+            whole = self._batch(np.concatenate(group), key)
+            ends = np.cumsum([len(indices) for indices in group]).tolist()
+            for indices, end in zip(group, ends, strict=True):
+                yield tuple(wrap(part.array[end - len(indices) : end]) for part in whole)
+            size = sum(part.array.nbytes for part in whole) // len(group)
+            start, count = start + count, min(TOGETHER, max(1, TOGETHER_BYTES // max(1, size)))
 
     def _ahead(self, batches: list[NDArray[np.int64]], key: int) -> Iterator[Any]:
         """The batches in order, while threads prepare the next ones."""

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 class Augmentation:
     """Base class: called with a batch of images and its random numbers, it gives new images.
 
-    A subclass defines ``__call__(images, random)``; the images that it gets stay as they are. One
-    that changes labels as well overrides ``batch``.
+    A subclass defines ``__call__(images, random)``; the images that it gets stay as they are, may
+    belong to several batches, and are each changed by itself. One that changes labels as well, or
+    looks at a batch as a whole, overrides ``batch``.
 
     Examples
     --------
@@ -26,6 +27,11 @@ class Augmentation:
     >>> Dim()(np.ones((2, 1, 4, 4), np.float32), SampleRandom(0, [0, 1])).shape
     (2, 1, 4, 4)
     """
+
+    @property
+    def by_sample(self) -> bool:
+        """Whether nothing depends on which samples are together: `batch` is not overridden."""
+        return type(self).batch is Augmentation.batch
 
     def __call__(self, images: NDArray[Any], random: SampleRandom) -> NDArray[Any]:
         """Images (N, C, H, W), and a `SampleRandom` of their N samples, to images."""
@@ -64,6 +70,10 @@ class Compose(Augmentation):
                 raise TypeError(
                     f"Compose: transform {i} must be an Augmentation, got {transform!r}"
                 )
+
+    @property
+    def by_sample(self) -> bool:
+        return all(transform.by_sample for transform in self.transforms)
 
     def __call__(self, images: NDArray[Any], random: SampleRandom) -> NDArray[Any]:
         for transform in self.transforms:
