@@ -163,6 +163,15 @@ def test_rows_are_cut_together_only_if_each_is_its_own(kind):
     assert not cuts_rows(changed)
 
 
+def test_rows_of_a_graph_stay_in_it():
+    rows = tg.arange(6.0).requires_grad_()
+    data = TensorDataset(rows)
+    assert not cuts_rows(data)
+    sum(batch.sum() for (batch,) in DataLoader(data, 2)).backward()
+    assert rows.grad.tolist() == [1] * 6
+    assert cuts_rows(TensorDataset(rows.detach()))
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_batches_are_what_the_samples_are(shuffle):
     rng = np.random.default_rng(0)

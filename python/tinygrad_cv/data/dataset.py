@@ -245,12 +245,14 @@ def fetch(dataset: Any, indices: NDArray[np.int64]) -> Any:
 
 
 def cuts_rows(dataset: Any) -> bool:
-    """Whether a batch is a tuple of tensors in which a row depends on its own index alone."""
+    """Whether a batch is a tuple of tensors, no part of a graph, and a row depends on its index alone."""
     kind = type(dataset)
     if not (_cuts_batches(kind) and kind.get_batch in _BY_ROW):
         return False
     if isinstance(dataset, Subset):
         return cuts_rows(dataset.dataset)
+    if isinstance(dataset, TensorDataset):
+        return not any(tensor.requires_grad for tensor in dataset.tensors)
     return getattr(dataset, "transform", None) is None
 
 
