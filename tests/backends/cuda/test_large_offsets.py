@@ -79,7 +79,17 @@ def test_offsets_of_optimizers():
         np.testing.assert_array_equal(square[-4:], 4 * END**2)
     np.testing.assert_array_equal(m[-4:], END)
     np.testing.assert_array_equal(w[-4:], -END - np.sign(END))
+    taken, now = np.array([2**32 + 5]), np.zeros(1, np.int64)
+    how = (0.5, 0, 0, 0, 0, 1, 0, 0)  # lr, beta1, beta2, eps, decay, shrink, corrected, maximize
+    run_last("optim", "adam_step_counted_f32", blocks_for(PAST), w, grad, m, v, None,
+             np.zeros(1, np.int32), taken, now, PAST, *how)  # fmt: skip
+    np.testing.assert_array_equal(w[-4:], -END - 1.5 * np.sign(END))
+    w, grad = w[-4:].copy(), grad[-4:].copy()
+    run_last("optim", "adam_step_counted_f32", 1, w, grad, grad.copy(), grad.copy(), None,
+             np.zeros(1, np.int32), taken, now, 4, *how)  # fmt: skip
+    assert now == taken + 1
     scale, found = np.array([4], np.float32), np.zeros(1, np.int32)
+    grad = ending(2 * END, PAST)
     run_last("optim", "unscale_f32", blocks_for(PAST), grad, scale, found, PAST)
     np.testing.assert_array_equal(grad[-4:], END / 2)
 
