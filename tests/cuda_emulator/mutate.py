@@ -157,6 +157,13 @@ EQUAL = {
     (CAST, "pool.cu"): "x and y of a launch have fewer than 2^31 elements",
     (NARROW, "const long long first = static_cast<long long>(place.plane) * s.oh * s.ow;"):
         "the same",
+    (CAST, "__device__ long long inputs() const { return static_cast<long long>(planes) * h * w; }"):
+        "the same",
+    (CAST, "__device__ long long outputs() const { return static_cast<long long>(planes) * oh * ow; }"):
+        "the same",
+    (CAST, "return (static_cast<long long>(at.plane) * h + row) * w + column;"): "the same",
+    (CAST, "return (static_cast<long long>(at.plane) * oh + row) * ow + column;"): "the same",
+    (NARROW, "const long long window = s.output(place, p, q);"): "the same",
     (NARROW, "const long long window = first + static_cast<long long>(p) * s.ow + q;"): "the same",
     (CAST, "partial[static_cast<long long>(part.part) * c + part.channel] = sum;"):
         "a block each, fewer than 2^31",

@@ -302,6 +302,16 @@ def test_offsets_of_pooling():
     assert places[-1, -1, -1] == side * side - 1
 
 
+def test_windows_of_long_planes():
+    """Where a window begins is a product of two sides."""
+    side = 70_000
+    x, y = np.arange(side, dtype=np.float32), np.zeros(side, np.float32)
+    run_last(
+        "adaptive_pool", "adaptive_avg_pool2d_f32", blocks_for(side), x, y, 1, side, 1, side, 1
+    )
+    np.testing.assert_array_equal(y[-100:], x[-100:])
+
+
 @pytest.mark.parametrize("metric", ["l1", "sqeuclidean"])
 def test_offsets_of_distances(metric):
     n, m = 2**27, 17
