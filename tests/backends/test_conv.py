@@ -370,7 +370,7 @@ PLANS = [
     (case(250, 6, 14, 16, 5), "forward", "winograd5x5_images"),
     (case(250, 6, 14, 16, 5), "backward_input", "winograd5x5_images"),
     (case(250, 6, 14, 16, 5), "backward_weight", "winograd5x5"),
-    (case(8, 6, 14, 16, 5), "forward", "channels"),  # too few images for a vector
+    (case(3, 6, 14, 16, 5), "forward", "channels"),  # too few images for a vector
     (case(64, 6, 112, 16, 5), "forward", "winograd5x5"),  # planes that outgrow L2
     (case(32, 32, 14, 64, 5), "forward", "winograd5x5"),  # many channels
     (case(64, 12, 12, 64, 7), "backward_input", "gemm"),

@@ -164,6 +164,8 @@ EQUAL = {
     (CAST, "return (static_cast<long long>(at.plane) * h + row) * w + column;"): "the same",
     (CAST, "return (static_cast<long long>(at.plane) * oh + row) * ow + column;"): "the same",
     (NARROW, "const long long window = s.output(place, p, q);"): "the same",
+    (NARROW, "const long long outer = item / inner, within = item % inner;"):
+        "multiplied by numbers of 64 bits",
     (NARROW, "const long long window = first + static_cast<long long>(p) * s.ow + q;"): "the same",
     (CAST, "partial[static_cast<long long>(part.part) * c + part.channel] = sum;"):
         "a block each, fewer than 2^31",
