@@ -370,7 +370,6 @@ PLANS = [
     (case(250, 6, 14, 16, 5), "forward", "winograd5x5_images"),
     (case(250, 6, 14, 16, 5), "backward_input", "winograd5x5_images"),
     (case(250, 6, 14, 16, 5), "backward_weight", "winograd5x5"),
-    (case(3, 6, 14, 16, 5), "forward", "channels"),  # too few images for a vector
     (case(64, 6, 112, 16, 5), "forward", "winograd5x5"),  # planes that outgrow L2
     (case(32, 32, 14, 64, 5), "forward", "winograd5x5"),  # many channels
     (case(64, 12, 12, 64, 7), "backward_input", "gemm"),
@@ -433,6 +432,11 @@ def test_a_forced_algorithm_that_cannot_serve_gives_way_and_says_so(monkeypatch,
     assert why in got["why"]
     monkeypatch.setenv("TINYGRAD_CV_CONV", "auto")
     assert got["algorithm"] == plan(seven, what)["algorithm"]
+
+
+def test_images_that_fill_no_vector_are_not_its_lanes(monkeypatch):
+    monkeypatch.delenv("TINYGRAD_CV_CONV", raising=False)
+    assert plan(case(3, 6, 14, 16, 5), "forward")["algorithm"] != "winograd5x5_images"
 
 
 def test_images_in_the_lanes_serve_no_gradient_of_weights(monkeypatch):
