@@ -93,11 +93,24 @@ def test_max_pooling_of_special_values_is_exact(gpu, dtype, special):
         assert_max_agrees(gpu, how, x)
 
 
-def test_an_argmax_that_names_no_tap_gives_nothing(gpu):
-    argmax = gpu.full((1, 1, 4, 4), 200, np.uint8)
+@pytest.mark.parametrize("tap", [4, 200])
+def test_an_argmax_that_names_no_tap_gives_nothing(gpu, tap):
+    argmax = gpu.full((1, 1, 4, 4), tap, np.uint8)
     grad, x = gpu.ones((1, 1, 4, 4), np.float32), gpu.ones((1, 1, 8, 8), np.float32)
     assert not gpu.room.max_pool2d_backward(grad, argmax, (8, 8), TWO).get().any()
     assert not gpu.room.max_pool2d_gather(x, argmax, TWO).get().any()
+
+
+def test_what_names_no_pixel_gathers_zero(gpu):
+    """A tap in the padding behind the last column or row, and one behind the last tap."""
+    how = Pool2dSettings((3, 3), (1, 1), (1, 1))
+    x = np.arange(1, 17, dtype=np.float32).reshape(1, 1, 4, 4)
+    argmax = np.full((1, 1, 4, 4), 4, np.uint8)  # each window's middle
+    argmax[0, 0, 3, 3], argmax[0, 0, 3, 2], argmax[0, 0, 0, 1] = 5, 7, 9
+    want = x.copy()
+    want[0, 0, [3, 3, 0], [3, 2, 1]] = 0
+    taken = gpu.room.max_pool2d_gather(gpu.asarray(x), gpu.asarray(argmax), how)
+    np.testing.assert_array_equal(taken.get(), want)
 
 
 @quick
