@@ -102,13 +102,15 @@ def test_an_argmax_that_names_no_tap_gives_nothing(gpu, tap):
 
 
 def test_what_names_no_pixel_gathers_zero(gpu):
-    """A tap in the padding behind the last column or row, and one behind the last tap."""
+    """A tap in the padding, on each side, and one behind the last tap."""
     how = Pool2dSettings((3, 3), (1, 1), (1, 1))
-    x = np.arange(1, 17, dtype=np.float32).reshape(1, 1, 4, 4)
-    argmax = np.full((1, 1, 4, 4), 4, np.uint8)  # each window's middle
-    argmax[0, 0, 3, 3], argmax[0, 0, 3, 2], argmax[0, 0, 0, 1] = 5, 7, 9
+    x = np.arange(1, 33, dtype=np.float32).reshape(1, 2, 4, 4)
+    argmax = np.full(x.shape, 4, np.uint8)  # each window's middle
+    outside = {(3, 3): 5, (3, 2): 7, (0, 1): 9, (0, 0): 1, (1, 0): 3}
     want = x.copy()
-    want[0, 0, [3, 3, 0], [3, 2, 1]] = 0
+    for (row, column), tap in outside.items():
+        argmax[0, 1, row, column] = tap
+        want[0, 1, row, column] = 0
     taken = gpu.room.max_pool2d_gather(gpu.asarray(x), gpu.asarray(argmax), how)
     np.testing.assert_array_equal(taken.get(), want)
 
