@@ -27,7 +27,7 @@ class Run:
 
     def __init__(self, library, name, options, device="cpu"):
         start = np.random.default_rng(0).standard_normal((2, 5))
-        self.library, self.device = library, device
+        self.module, self.device = library, device
         self.params = [library.tensor(w, device=device, requires_grad=True) for w in start]
         self.optimizer = getattr(library.optim, name)(self.params, **options)
         self.scaler = library.amp.GradScaler(device, **HOW)
@@ -37,7 +37,7 @@ class Run:
         slope = np.random.default_rng(number).standard_normal((2, 5))
         slope[1, 3] += planted
         pairs = zip(self.params, slope, strict=True)
-        loss = sum((w * self.library.tensor(s, device=self.device)).sum() for w, s in pairs)
+        loss = sum((w * self.module.tensor(s, device=self.device)).sum() for w, s in pairs)
         self.scaler.scale(loss).backward()
 
     def step(self, number, planted=0.0):
@@ -73,7 +73,7 @@ def test_gradients_can_be_clipped_between():
     for run in runs:
         run.backward(0)
         run.scaler.unscale_(run.optimizer)
-        norm = run.library.nn.utils.clip_grad_norm_(run.params, 0.5)
+        norm = run.module.nn.utils.clip_grad_norm_(run.params, 0.5)
         assert 0.5 < float(norm) < 10  # of the loss, not of the scaled one
         run.scaler.step(run.optimizer)
         run.scaler.update()
