@@ -93,9 +93,12 @@ template <class T>
 TG_INLINE T* frame_row(const T* x, int64_t n, int64_t width, T fill, T* y) {
     constexpr int L = kLanes<T>;
     *y++ = fill;
-    for (int64_t i = 0; i < n; i += L) {
-        const int lanes = int(n - i < L ? n - i : L);
-        store_some(y + i, load_some(x + i, lanes), lanes);
+    if (n < L) {
+        for (int64_t i = 0; i < n; ++i) y[i] = x[i];
+    } else {
+        for (int64_t i = 0; i + L < n; i += L) store(y + i, load(x + i));
+        store(y + n - L,
+              load(x + n - L));  // over the one before it: masks take three times as long
     }
     for (int64_t i = n; i < width - 1; ++i) y[i] = fill;
     return y + width - 1;
