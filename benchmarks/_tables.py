@@ -224,6 +224,12 @@ PREPARED = {
 }  # fmt: skip
 
 
+def added(row: dict[str, Any], side: str) -> float:
+    """What a side adds to the bare step, as a share: the median of the rounds, each held to its own
+    bare step, for a machine that slows down slows both."""
+    return float(np.median(np.divide(row[f"{side}_us"], row["bare_us"]))) - 1
+
+
 def pipeline(record: Record) -> list[str]:
     """What cutting and augmenting add to a step, a line for each network."""
     sides = [side for side in PREPARED if f"{side}_us" in record["rows"][0]]
@@ -233,11 +239,9 @@ def pipeline(record: Record) -> list[str]:
     ]
     for row in record["rows"]:
         bare, alone = (float(np.median(row[f"{side}_us"])) for side in ("bare", "alone"))
-        added = " | ".join(
-            f"{100 * (np.median(row[f'{side}_us']) / bare - 1):+.1f} %" for side in sides
-        )
+        shares = " | ".join(f"{100 * added(row, side):+.1f} %" for side in sides)
         lines.append(
-            f"| {row['name']}, batch {row['batch']}, {row['augment']} | {bare / 1e3:.2f} ms | {added} "
+            f"| {row['name']}, batch {row['batch']}, {row['augment']} | {bare / 1e3:.2f} ms | {shares} "
             f"| {alone / 1e3:.2f} ms |"
         )
     caption = (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import _harness as harness
 import numpy as np
 from _networks import convnet, lenet
+from _tables import added
 
 import tinygrad_cv as tg
 from tinygrad_cv.data.augment import SampleRandom, named
@@ -96,7 +97,7 @@ def show(row: dict[str, Any]) -> None:
     bare = harness.median(row["bare_us"])
     line = f"{row['name']}, batch {row['batch']}, {row['augment']}: step {bare:.0f} us"
     for side in ("cut", "inline", "workers1", "workers2"):
-        line += f", {side} {100 * (harness.median(row[f'{side}_us']) / bare - 1):+.1f} %"
+        line += f", {side} {100 * added(row, side):+.1f} %"
     print(f"{line}; augmenting alone {harness.median(row['alone_us']):.0f} us", flush=True)
 
 
