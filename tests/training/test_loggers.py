@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import resource
 import struct
 
 import pytest
@@ -92,19 +93,28 @@ def test_another_table_is_not_written_over_when_resuming(tmp_path):
     assert (tmp_path / "steps.csv").read_text() == "a,b\n1,2\n"
 
 
-def events(folder):
-    """Scalars of the event files by name; a record is length, checksum, event, checksum."""
+def records(folder):
+    """What the event files hold; a record is length, checksum, event, checksum, the last may be cut."""
     from tensorboardX.proto.event_pb2 import Event
 
-    found = {}
+    found = []
     for path in sorted(folder.glob("events.out.tfevents.*")):
         content = path.read_bytes()
-        while content:
+        while len(content) >= 16:
             (length,) = struct.unpack("<Q", content[:8])
-            event = Event.FromString(content[12 : 12 + length])
+            if len(content) < 16 + length:
+                break
+            found.append(Event.FromString(content[12 : 12 + length]))
             content = content[16 + length :]
-            for value in event.summary.value:
-                found.setdefault(value.tag, []).append((event.step, value.simple_value))
+    return found
+
+
+def events(folder):
+    """Scalars of the event files by name."""
+    found = {}
+    for event in records(folder):
+        for value in event.summary.value:
+            found.setdefault(value.tag, []).append((event.step, value.simple_value))
     return found
 
 
@@ -116,6 +126,26 @@ def test_tensorboard_reads_every_measure(tmp_path):
     assert found["loss/regularization"][-1][1] == pytest.approx(trainer.last_penalty)
     assert [step for step, _ in found["validation/accuracy"]] == [4, 8]
     assert found["train/loss"][1][1] == pytest.approx(trainer.history[1].train_loss)
+
+
+def test_what_a_resumed_run_does_again_is_dropped_from_older_events(tmp_path):
+    from tensorboardX.proto.event_pb2 import SessionLog
+
+    run([TensorBoardLogger(tmp_path)], steps_before=7, epochs=1)
+    starts = [event for event in records(tmp_path) if event.HasField("session_log")]
+    assert [(event.step, event.session_log.status) for event in starts] == [(8, SessionLog.START)]
+
+
+def test_events_that_find_no_room_end_the_run(tmp_path):
+    """The system refuses the write, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*tfevents"):
+            run([TensorBoardLogger(tmp_path, every=1)], epochs=200)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(events(tmp_path)["loss/data"]) > 50
 
 
 @pytest.mark.parametrize("kind", [CSVLogger, TensorBoardLogger])

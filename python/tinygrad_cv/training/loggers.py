@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import socket
+import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,7 @@ from tinygrad_cv.training.trainer import Callback
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator, Mapping
     from io import FileIO
 
     from tinygrad_cv.training.history import Epoch
@@ -97,38 +101,102 @@ class TensorBoardLogger(Callback):
         Fewer than one step.
     ImportError
         When training starts: tensorboardX is missing.
+    OSError
+        While training: the events cannot be written.
     """
 
     def __init__(self, folder: str | os.PathLike[str], every: int = 10) -> None:
         self.folder, self.every = Path(folder), _checked("TensorBoardLogger", every)
-        self._writer: Any = None
+        self._events: EventFile | None = None
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Open an event file; TensorBoard drops what older ones say of later steps."""
-        tensorboard = require("tensorboardX", extra="train")
-        resumed = trainer.steps + 1 if trainer.steps else None
-        self._writer = tensorboard.SummaryWriter(str(self.folder), purge_step=resumed)
+        self._events = EventFile(self.folder)
+        if trainer.steps:
+            self._events.purge(trainer.steps + 1)
 
     def on_batch_end(self, trainer: Trainer, images: int) -> None:
         """Write a set of scalars where it is time to."""
-        if trainer.steps % self.every == 0:
+        if trainer.steps % self.every == 0 and self._events is not None:
             names = ("loss/data", "loss/regularization", "learning_rate")
-            for name, value in zip(names, _numbers(trainer), strict=True):
-                self._writer.add_scalar(name, value, trainer.steps)
+            self._events.write(trainer.steps, dict(zip(names, _numbers(trainer), strict=True)))
 
     def on_epoch_end(self, trainer: Trainer, epoch: Epoch) -> None:
         """Write the epoch's measures."""
-        for part in ("train", "validation"):
-            for measure in ("loss", "accuracy"):
-                value = getattr(epoch, f"{part}_{measure}")
-                self._writer.add_scalar(f"{part}/{measure}", value, trainer.steps)
-        self._writer.flush()
+        if self._events is not None:
+            measures = {
+                f"{part}/{measure}": getattr(epoch, f"{part}_{measure}")
+                for part in ("train", "validation")
+                for measure in ("loss", "accuracy")
+            }
+            self._events.write(trainer.steps, measures)
+            self._events.flush()
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Close the event file."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        if self._events is not None:
+            events, self._events = self._events, None
+            events.close()
+
+
+class EventFile:
+    """Scalars for TensorBoard, written by the thread that has them.
+
+    tensorboardX's SummaryWriter hands them to a thread of its own: where the disk is full, that thread
+    ends, and the run waits for ever once their queue is full.
+
+    Raises
+    ------
+    ImportError
+        tensorboardX is missing.
+    OSError
+        Of every method: the file cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        require("tensorboardX", extra="train")
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+        from tensorboardX.record_writer import RecordWriter
+        from tensorboardX.summary import scalar
+
+        self._event, self._session, self._scalar = Event, SessionLog, scalar
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}"
+        with self._named():
+            self._records = RecordWriter(str(self._path))
+        self._write(file_version="brain.Event:2")
+
+    def purge(self, step: int) -> None:
+        """Have TensorBoard drop what older files say of this step and later ones."""
+        self._write(step=step, session_log=self._session(status=self._session.START))
+
+    def write(self, step: int, scalars: Mapping[str, float]) -> None:
+        """A set of named numbers of a step."""
+        for name, value in scalars.items():
+            self._write(step=step, summary=self._scalar(name, value))
+
+    def flush(self) -> None:
+        """Bring to the disk what was written."""
+        with self._named():
+            self._records.flush()
+
+    def close(self) -> None:
+        """Flush and close."""
+        with self._named():
+            self._records.close()
+
+    def _write(self, **content: Any) -> None:
+        event = self._event(wall_time=time.time(), **content)
+        with self._named():
+            self._records.write(event.SerializeToString())
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """An error that names the file."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
 
 
 def _numbers(trainer: Trainer) -> tuple[float, float, float]:
