@@ -270,6 +270,14 @@ def test_a_read_only_folder_is_said_before_training_and_loses_nothing(
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_a_missing_package_is_said_before_training(tmp_path, monkeypatch):
+    trainer, batches = make(tmp_path)
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    with pytest.raises(ImportError, match="safetensors is not installed: pip install"):
+        finish(trainer, batches)
+    assert trainer.steps == 0
+
+
 def test_a_folder_that_cannot_be_made_is_said_before_training(tmp_path):
     (tmp_path / "file").write_text("")
     trainer, batches = make(tmp_path / "file" / "checkpoints")

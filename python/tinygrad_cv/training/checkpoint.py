@@ -14,6 +14,7 @@ import numpy as np
 
 from tinygrad_cv.engine.device import to_host
 from tinygrad_cv.engine.tensor import Tensor
+from tinygrad_cv.optional import require
 from tinygrad_cv.serialization import load, load_metadata, save
 from tinygrad_cv.training.trainer import Callback
 
@@ -95,10 +96,11 @@ class Checkpoint(Callback):
         self._another: list[Path] = []  # files of a run that this one does not go on from
 
     def on_fit_start(self, trainer: Trainer) -> None:
-        """Make the folder and try it, before any time is spent; take away what a kill left half written.
+        """Try folder and package before any time is spent; take away what a kill left half written.
 
         A run that begins anew replaces the files that are there, but not before it has its first.
         """
+        require("safetensors.numpy", extra="train")
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             tempfile.TemporaryFile(dir=self.folder).close()
