@@ -36,16 +36,16 @@ DistancePlan plan_distance(const DistanceShape& s, int64_t element, Metric metri
 
 void pairwise_distance(const DistanceShape& s, Metric metric, const float* x, const float* y,
                        float* d, const DistancePlan& plan) {
-    TG_PICK(distance_kernels).f32(s, metric, x, y, d, plan);
+    TG_PICK_BYTE(distance_kernels).f32(s, metric, x, y, d, plan);
 }
 void pairwise_distance(const DistanceShape& s, Metric metric, const double* x, const double* y,
                        double* d, const DistancePlan& plan) {
-    TG_PICK(distance_kernels).f64(s, metric, x, y, d, plan);
+    TG_PICK_BYTE(distance_kernels).f64(s, metric, x, y, d, plan);
 }
 void pairwise_distance(const DistanceShape& s, Metric metric, const uint8_t* x, const uint8_t* y,
                        int64_t* d, const DistancePlan& plan) {
     const Buffer<char> scratch = make_buffer<char>(plan.scratch_bytes * plan.jobs_n * plan.jobs_m);
-    TG_PICK(distance_kernels).u8(s, metric, x, y, d, plan, scratch.get());
+    TG_PICK_BYTE(distance_kernels).u8(s, metric, x, y, d, plan, scratch.get());
 }
 
 }  // namespace tinygrad_cv

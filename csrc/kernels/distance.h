@@ -46,6 +46,6 @@ struct DistanceKernels {
     void (*u8)(const DistanceShape& s, Metric metric, const uint8_t* x, const uint8_t* y,
                int64_t* d, const DistancePlan& plan, void* scratch) noexcept;
 };
-TG_DECLARE_TABLE(DistanceKernels, distance_kernels)
+TG_DECLARE_BYTE_TABLE(DistanceKernels, distance_kernels)
 
 }  // namespace tinygrad_cv

@@ -168,8 +168,9 @@ void nearest(const NearestArgs<T>& asked, const NearestPlan& plan) {
     NearestArgs<T> g = asked;
     g.sum_of_powers = sum_of_powers<T>;
     const Buffer<char> scratch = make_buffer<char>(std::max<int64_t>(plan.scratch_bytes, 64));
-    const NearestKernels& kernels =
-        plan.form == NearestForm::bytes ? TG_PICK(nearest_byte_kernels) : TG_PICK(nearest_kernels);
+    const NearestKernels& kernels = plan.form == NearestForm::bytes
+                                        ? TG_PICK_BYTE(nearest_byte_kernels)
+                                        : TG_PICK(nearest_kernels);
     if constexpr (std::is_same_v<T, float>) {
         kernels.f32(g, plan, scratch.get());
     } else if constexpr (std::is_same_v<T, double>) {

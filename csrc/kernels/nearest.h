@@ -75,7 +75,7 @@ struct NearestKernels {
     NearestFn<double> f64;
     NearestFn<uint8_t> u8;
 };
-TG_DECLARE_TABLE(NearestKernels, nearest_kernels)       // tiles and single
-TG_DECLARE_TABLE(NearestKernels, nearest_byte_kernels)  // bytes
+TG_DECLARE_TABLE(NearestKernels, nearest_kernels)            // tiles and single
+TG_DECLARE_BYTE_TABLE(NearestKernels, nearest_byte_kernels)  // bytes
 
 }  // namespace tinygrad_cv

@@ -13,22 +13,30 @@
 #endif
 
 // Declares the table `name` of every compiled instruction set: sse2::name, avx2::name, ...
+// TG_PICK(name) is the one in use. Sources that multiply bytes have a table of avx512vnni too
+// (TG_DECLARE_BYTE_TABLE, TG_PICK_BYTE); to the others the set is avx512.
 // TG_ONE_ISA: the only one that is compiled (the sanitizers' quick build).
-#define TG_DECLARE_TABLE(Type, name) TG_FOR_EACH_COMPILED_ISA(TG_TABLE_, Type, name)
+#define TG_DECLARE_TABLE(Type, name) TG_FOR_EACH_TABLE_(TG_TABLE_, Type, name)
+#define TG_DECLARE_BYTE_TABLE(Type, name) TG_FOR_EACH_COMPILED_ISA(TG_TABLE_, Type, name)
 #define TG_TABLE_(isa, Type, name) \
     namespace isa {                \
     extern const Type name;        \
     }
 #if defined(TG_ONE_ISA)
 #define TG_FOR_EACH_COMPILED_ISA(X, a, b) X(TG_ONE_ISA, a, b)
+#define TG_FOR_EACH_TABLE_ TG_FOR_EACH_COMPILED_ISA
 #define TG_PICK(name) (TG_ONE_ISA::name)
+#define TG_PICK_BYTE TG_PICK
 #elif defined(__x86_64__) || defined(_M_X64)
-#define TG_FOR_EACH_COMPILED_ISA(X, a, b) \
-    X(sse2, a, b) X(avx2, a, b) X(avx512, a, b) X(avx512vnni, a, b)
-#define TG_PICK(name) pick(sse2::name, avx2::name, avx512::name, avx512vnni::name)
+#define TG_FOR_EACH_TABLE_(X, a, b) X(sse2, a, b) X(avx2, a, b) X(avx512, a, b)
+#define TG_FOR_EACH_COMPILED_ISA(X, a, b) TG_FOR_EACH_TABLE_(X, a, b) X(avx512vnni, a, b)
+#define TG_PICK(name) pick(sse2::name, avx2::name, avx512::name, avx512::name)
+#define TG_PICK_BYTE(name) pick(sse2::name, avx2::name, avx512::name, avx512vnni::name)
 #else
 #define TG_FOR_EACH_COMPILED_ISA(X, a, b) X(neon, a, b)
+#define TG_FOR_EACH_TABLE_ TG_FOR_EACH_COMPILED_ISA
 #define TG_PICK(name) (neon::name)
+#define TG_PICK_BYTE TG_PICK
 #endif
 
 namespace tinygrad_cv {
