@@ -282,7 +282,7 @@ template <class T>
 void forward_planes(const ChannelShape& g, const NormPlan& plan, const T* x, const T* w, const T* b,
                     T eps, bool relu, T* y, T* mean, T* variance, T* root, T* sums) noexcept {
     T* const squares = sums + g.N * g.C;
-    const double length = double(g.L), share = 1.0 / (double(g.N) * length);
+    const double length = double(g.L), count = double(g.N) * length;
     for_runs(g, plan, group_of<T>(g.L, 1), false, [&](int64_t p, int64_t, int planes) {
         const int64_t L = g.L;
         const T* from = x + p * L;
@@ -310,7 +310,7 @@ void forward_planes(const ChannelShape& g, const NormPlan& plan, const T* x, con
             const T* sum = sums + n * g.C + c0;
             for (int64_t c = 0; c < channels; ++c) middle[c] += double(sum[c]);
         }
-        for (int64_t c = 0; c < channels; ++c) middle[c] *= share;
+        for (int64_t c = 0; c < channels; ++c) middle[c] /= count;
         for (int64_t n = 0; n < g.N; ++n) {
             const T *sum = sums + n * g.C + c0, *own = squares + n * g.C + c0;
             for (int64_t c = 0; c < channels; ++c) {
@@ -319,7 +319,7 @@ void forward_planes(const ChannelShape& g, const NormPlan& plan, const T* x, con
             }
         }
         for (int64_t c = 0; c < channels; ++c) {
-            const double v = square[c] * share;
+            const double v = square[c] / count;
             mean[c0 + c] = T(middle[c]);
             variance[c0 + c] = T(v);
             root[c0 + c] = T(1.0 / __builtin_sqrt(v + double(eps)));
