@@ -13,8 +13,9 @@
 //   each way (backward: x and gy); what was read last comes first the second time. Channel by channel
 //   they would be C L elements apart, mostly a multiple of 4 KB: planes of a channel then share a few
 //   sets of the caches and push one another out, and prefetchers stop at the end of each. Forward and
-//   backward so took 1.1 times as long for planes of 32 x 32 (two threads: 1.4), 1.5 for 16 x 16, 1.9
-//   for 8 x 8 (64 images, float, Zen 3). Planes copied into scratch lost up to 15 % more.
+//   backward so took 1.9 times as long for planes of 8 x 8 and 1.5 for 16 x 16; for 32 x 32 as long on
+//   one thread, 1.05 to 1.6 times on two (64 images, float, Zen 3). Planes copied into scratch lost up
+//   to 15 % more.
 //   Larger ones are taken channel by channel: the second pass finds part of the first in the caches.
 //   Their statistics are merged from blocks of images that stay in L2.
 #pragma once
