@@ -45,7 +45,7 @@ py::tuple forward(py::handle x, py::handle weight, py::handle bias, double eps, 
     py::array variance = new_array<T>({g.C}), root = new_array<T>({g.C});
     T *to = output<T>(y), *m = output<T>(mean), *s = output<T>(variance), *r = output<T>(root);
     const NormPlan plan = plan_norm(g, sizeof(T), 1, machine());
-    const Buffer<char> scratch = make_buffer<char>(plan.team * plan.scratch_bytes);
+    const Buffer<char> scratch = make_buffer<char>(plan.scratch_bytes);
     without_gil(plan.long_work, [&] {
         kernels<T>().forward(g, plan, v.data, w, b, T(eps), relu, to, m, s, r, scratch.get());
     });
@@ -70,7 +70,7 @@ py::tuple backward(py::handle grad, py::handle x, py::handle weight, py::handle 
     py::array gx = new_array<T>(shape_of(x)), gw = new_array<T>({g.C}), gb = new_array<T>({g.C});
     T *to = output<T>(gx), *to_w = output<T>(gw), *to_b = output<T>(gb);
     const NormPlan plan = plan_norm(g, sizeof(T), 2, machine());
-    const Buffer<char> scratch = make_buffer<char>(plan.team * plan.scratch_bytes);
+    const Buffer<char> scratch = make_buffer<char>(plan.scratch_bytes);
     without_gil(plan.long_work, [&] {
         kernels<T>().backward(g, plan, gy.data, v.data, w, b, m, r, relu, to, to_w, to_b,
                               scratch.get());

@@ -14,11 +14,14 @@ from tinygrad_cv.backends.reference import norm as reference
 DTYPES = [np.float32, np.float64]
 EPS = 1e-5
 # One position a channel (lanes over channels), planes below, at and above a vector and four, one
-# image, one channel, more rows than a sum of 64, several jobs.
+# image, one channel, more rows than a sum of 64, several jobs; fewer channels than lanes, more than
+# are merged at a time, sums merged by several threads, planes too long to be taken in order.
 SHAPES = [
     (5, 3), (1, 40, 1), (130, 17), (64, 100), (4, 3, 5), (2, 3, 4, 4), (3, 2, 1, 17), (1, 2, 9, 13),
-    (6, 1, 8, 8), (2, 5, 16, 16), (3, 40, 20, 20), (64, 8, 4, 4),
+    (6, 1, 8, 8), (2, 5, 16, 16), (3, 40, 20, 20), (64, 8, 4, 4), (40, 1, 5, 5), (9, 3, 7, 7),
+    (3, 70, 33, 33), (700, 100, 2), (2, 3, 64, 65),
 ]  # fmt: skip
+LONG = (4, 9, 65, 67)  # taken channel by channel
 
 
 def drawn(shape, dtype, seed=0):
@@ -121,7 +124,7 @@ def test_kernels_agree_with_the_reference(shape, dtype, seed):
     close(cpp.batch_norm_backward(*args), reference.batch_norm_backward(*wide(*args)), dtype, 2000)
 
 
-@pytest.mark.parametrize("shape", [(4096, 2), (16, 2, 32, 32)])
+@pytest.mark.parametrize("shape", [(4096, 2), (16, 2, 32, 32), LONG])
 def test_a_large_mean_does_not_drown_the_variance(shape):
     x = (drawn(shape, np.float64) + 1e4).astype(np.float32)
     _, mean, variance, _ = cpp.batch_norm(x, None, None, EPS)
@@ -130,12 +133,10 @@ def test_a_large_mean_does_not_drown_the_variance(shape):
     np.testing.assert_allclose(variance, x.astype(np.float64).var(axes), rtol=1e-3)
 
 
-def test_statistics_of_images_apart_are_merged():
-    # A channel that no second-level cache holds: statistics of its images are merged.
-    x = (
-        drawn((5, 2, 400, 400), np.float32)
-        + 100 * np.arange(5, dtype=np.float32)[:, None, None, None]
-    )
+# Statistics are merged from planes; from images of a channel that no second-level cache holds.
+@pytest.mark.parametrize("shape", [(5, 2, 20, 20), (5, 2, 400, 400)])
+def test_statistics_of_images_apart_are_merged(shape):
+    x = drawn(shape, np.float32) + 100 * np.arange(5, dtype=np.float32)[:, None, None, None]
     grad, wide_x = drawn(x.shape, np.float32, 1), x.astype(np.float64)
     got = cpp.batch_norm(x, None, None, EPS)
     np.testing.assert_allclose(got[1], wide_x.mean((0, 2, 3)), rtol=1e-6)
@@ -145,7 +146,7 @@ def test_statistics_of_images_apart_are_merged():
     close(cpp.batch_norm_backward(*args), reference.batch_norm_backward(*wide(*args)), np.float32)
 
 
-@pytest.mark.parametrize("shape", [(5, 3), (4, 3, 20)])
+@pytest.mark.parametrize("shape", [(5, 3), (4, 3, 20), LONG])
 def test_nan_spoils_its_channel_only(shape):
     x = drawn(shape, np.float32)
     x[2, 1] = np.nan
@@ -166,9 +167,10 @@ def test_strided_arrays_are_taken():
     np.testing.assert_array_equal(backward[0], same[0])
 
 
+@pytest.mark.parametrize("shape", [(20, 33, 9, 9), (700, 100, 2), LONG])
 @pytest.mark.parametrize("threads", [2, 3, 7])
-def test_threads_change_no_bit_exactly(threads):
-    x, grad = drawn((20, 33, 9, 9), np.float32), drawn((20, 33, 9, 9), np.float32, 1)
+def test_threads_change_no_bit_exactly(threads, shape):
+    x, grad = drawn(shape, np.float32), drawn(shape, np.float32, 1)
     before, results = _core.get_num_threads(), []
     for count in (1, threads):
         _core.set_num_threads(count)
