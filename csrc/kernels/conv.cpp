@@ -42,13 +42,15 @@ Buffer<int64_t> term_offsets(const ConvPlan& plan, int64_t channels, bool packed
 const ConvWinogradKernels& winograd_kernels(ConvAlgo algo) {
     return algo == ConvAlgo::winograd4     ? TG_PICK(conv_winograd4)
            : algo == ConvAlgo::winograd2   ? TG_PICK(conv_winograd2)
+           : algo == ConvAlgo::winograd4x4 ? TG_PICK(conv_winograd4x4)
            : algo == ConvAlgo::winograd5x5 ? TG_PICK(conv_winograd5x5)
                                            : TG_PICK(conv_winograd5x5_images);
 }
 const ConvWinogradGradKernels& winograd_grad_kernels(ConvAlgo algo) {
-    return algo == ConvAlgo::winograd4   ? TG_PICK(conv_winograd_grad4)
-           : algo == ConvAlgo::winograd2 ? TG_PICK(conv_winograd_grad2)
-                                         : TG_PICK(conv_winograd_grad5x5);
+    return algo == ConvAlgo::winograd4     ? TG_PICK(conv_winograd_grad4)
+           : algo == ConvAlgo::winograd2   ? TG_PICK(conv_winograd_grad2)
+           : algo == ConvAlgo::winograd4x4 ? TG_PICK(conv_winograd_grad4x4)
+                                           : TG_PICK(conv_winograd_grad5x5);
 }
 
 void run_winograd(const ConvPlan& plan, const float* x, const float* w, const ConvWeights& from,

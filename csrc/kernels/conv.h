@@ -31,7 +31,8 @@ enum class ConvPass : int { forward, backward_input, backward_weight };
 // channels: output channels in the lanes, neighbouring pixels as the rows of a tile.
 // gemm: the tiles of direct over pixels packed tap by tap (no waste on narrow maps); for the gradients,
 //   products of whole rows: scattered into padded planes (input), summed over pixels (weight).
-// winograd4, winograd2, winograd5x5: F(4x4, 3x3), F(2x2, 3x3) and F(2x2, 5x5), float32 only.
+// winograd4, winograd2, winograd4x4, winograd5x5: F(4x4, 3x3), F(2x2, 3x3), F(3x3, 4x4) and
+//   F(2x2, 5x5), float32 only.
 // winograd5x5_images: winograd5x5 with images in the lanes, not channels; no gradient of weights.
 // depthwise: one kernel for each channel, 3 x 3 or 5 x 5, stride 1 or 2.
 enum class ConvAlgo : int {
@@ -42,10 +43,11 @@ enum class ConvAlgo : int {
     depthwise,
     winograd2,
     winograd4,
+    winograd4x4,
     winograd5x5,
     winograd5x5_images
 };
-constexpr int kConvAlgos = 9;
+constexpr int kConvAlgos = 10;
 const char* conv_algo_name(ConvAlgo algo) noexcept;
 bool is_winograd(ConvAlgo algo) noexcept;
 
@@ -175,9 +177,11 @@ struct ConvWinogradGradKernels {
 };
 TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad4)
 TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad2)
+TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad4x4)
 TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad5x5)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd4)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd2)
+TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd4x4)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd5x5)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd5x5_images)
 TG_DECLARE_TABLE(ConvPhaseKernels, conv_phases)
