@@ -42,13 +42,15 @@ Buffer<int64_t> term_offsets(const ConvPlan& plan, int64_t channels, bool packed
 const ConvWinogradKernels& winograd_kernels(ConvAlgo algo) {
     return algo == ConvAlgo::winograd4     ? TG_PICK(conv_winograd4)
            : algo == ConvAlgo::winograd2   ? TG_PICK(conv_winograd2)
+           : algo == ConvAlgo::winograd4x4 ? TG_PICK(conv_winograd4x4)
            : algo == ConvAlgo::winograd5x5 ? TG_PICK(conv_winograd5x5)
                                            : TG_PICK(conv_winograd5x5_images);
 }
 const ConvWinogradGradKernels& winograd_grad_kernels(ConvAlgo algo) {
-    return algo == ConvAlgo::winograd4   ? TG_PICK(conv_winograd_grad4)
-           : algo == ConvAlgo::winograd2 ? TG_PICK(conv_winograd_grad2)
-                                         : TG_PICK(conv_winograd_grad5x5);
+    return algo == ConvAlgo::winograd4     ? TG_PICK(conv_winograd_grad4)
+           : algo == ConvAlgo::winograd2   ? TG_PICK(conv_winograd_grad2)
+           : algo == ConvAlgo::winograd4x4 ? TG_PICK(conv_winograd_grad4x4)
+                                           : TG_PICK(conv_winograd_grad5x5);
 }
 
 void run_winograd(const ConvPlan& plan, const float* x, const float* w, const ConvWeights& from,
@@ -106,12 +108,64 @@ void run_forward(const ConvPlan& plan, const T* x, const T* w, const ConvWeights
                                              scratch.get());
 }
 
+// Where tap (r, s) of g lies among those of s = phase_shape(g), from the first of its channel.
+std::vector<int64_t> phase_taps(const Conv2dShape& g, const Conv2dShape& s) {
+    std::vector<int64_t> taps;
+    for (int64_t r = 0; r < g.R; ++r) {
+        for (int64_t c = 0; c < g.S; ++c) {
+            const int64_t phase = r % g.sh * g.sw + c % g.sw;
+            taps.push_back(phase * s.R * s.S + r / g.sh * s.S + c / g.sw);
+        }
+    }
+    return taps;
+}
+
+Buffer<float> phase_weights(const Conv2dShape& g, const Conv2dShape& s, const float* w) {
+    const std::vector<int64_t> taps = phase_taps(g, s);
+    const int64_t planes = g.K * (g.C / g.groups), step = g.sh * g.sw * s.R * s.S;
+    Buffer<float> to = make_buffer<float>(planes * step);
+    std::fill(to.get(), to.get() + planes * step, 0.0f);
+    float* plane = to.get();
+    for (int64_t i = 0; i < planes; ++i, plane += step) {
+        for (const int64_t tap : taps) plane[tap] = *w++;
+    }
+    return to;
+}
+
+Buffer<float> phase_input(const Conv2dShape& g, const Conv2dShape& s, int team, const float* x) {
+    Buffer<float> to = make_buffer<float>(s.N * s.C * s.H * s.W);
+    TG_PICK(conv_phases).split(g, s, team, x, to.get());
+    return to;
+}
+
+// The plan for phase_shape(g) as its own.
+ConvPlan unphased(const ConvPlan& plan) {
+    ConvPlan inner = plan;
+    inner.phased = false;
+    return inner;
+}
+
+void gather_taps(const Conv2dShape& g, const Conv2dShape& s, const float* from, float* gw) {
+    const std::vector<int64_t> taps = phase_taps(g, s);
+    for (int64_t i = 0; i < g.K * (g.C / g.groups); ++i, from += g.sh * g.sw * s.R * s.S) {
+        for (const int64_t tap : taps) *gw++ = from[tap];
+    }
+}
+
 }  // namespace
 
 template <class T>
 void conv2d(const Conv2dShape& g, const ConvPlan& plan, const T* x, const T* w, const T* bias,
             bool relu, T* y) {
     if (g.N == 0) return;
+    if constexpr (sizeof(T) == sizeof(float)) {
+        if (plan.phased) {
+            const Conv2dShape s = phase_shape(g);
+            const Buffer<float> xs = phase_input(g, s, plan.team, x);
+            const Buffer<float> ws = phase_weights(g, s, w);
+            return conv2d(s, unphased(plan), xs.get(), ws.get(), bias, relu, y);
+        }
+    }
     const int64_t taps = g.R * g.S, rows = g.K / g.groups;
     const int64_t depth = g.C / g.groups * taps;
     const ConvWeights from = {rows, g.C / g.groups, taps, depth, taps, 1};
@@ -122,6 +176,16 @@ template <class T>
 void conv2d_backward_input(const Conv2dShape& g, const ConvPlan& plan, const T* gy, const T* w,
                            T* gx) {
     if (g.N == 0) return;
+    if constexpr (sizeof(T) == sizeof(float)) {
+        if (plan.phased) {
+            const Conv2dShape s = phase_shape(g);
+            const Buffer<float> gxs = make_buffer<float>(s.N * s.C * s.H * s.W);
+            const Buffer<float> ws = phase_weights(g, s, w);
+            conv2d_backward_input(s, unphased(plan), gy, ws.get(), gxs.get());
+            TG_PICK(conv_phases).join(g, s, plan.team, gxs.get(), gx);
+            return;
+        }
+    }
     const int64_t taps = g.R * g.S, c_group = g.C / g.groups, k_group = g.K / g.groups;
     if (plan.flipped) {
         const int64_t first = plan.transposed ? 0 : taps - 1, inner = plan.transposed ? 1 : -1;
@@ -154,6 +218,16 @@ void conv2d_backward_weight(const Conv2dShape& g, const ConvPlan& plan, const T*
     if (g.N == 0) {
         std::fill(gw, gw + count, T(0));
         return;
+    }
+    if constexpr (sizeof(T) == sizeof(float)) {
+        if (plan.phased) {
+            const Conv2dShape s = phase_shape(g);
+            const Buffer<float> xs = phase_input(g, s, plan.team, x);
+            const Buffer<float> gws = make_buffer<float>(s.K * (s.C / s.groups) * s.R * s.S);
+            conv2d_backward_weight(s, unphased(plan), xs.get(), gy, gws.get());
+            gather_taps(g, s, gws.get(), gw);
+            return;
+        }
     }
     const Buffer<T> scratch = make_buffer<T>(plan.scratch * plan.team);
     if constexpr (sizeof(T) == sizeof(float)) {

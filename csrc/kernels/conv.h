@@ -31,7 +31,8 @@ enum class ConvPass : int { forward, backward_input, backward_weight };
 // channels: output channels in the lanes, neighbouring pixels as the rows of a tile.
 // gemm: the tiles of direct over pixels packed tap by tap (no waste on narrow maps); for the gradients,
 //   products of whole rows: scattered into padded planes (input), summed over pixels (weight).
-// winograd4, winograd2, winograd5x5: F(4x4, 3x3), F(2x2, 3x3) and F(2x2, 5x5), float32 only.
+// winograd4, winograd2, winograd4x4, winograd5x5: F(4x4, 3x3), F(2x2, 3x3), F(3x3, 4x4) and
+//   F(2x2, 5x5), float32 only.
 // winograd5x5_images: winograd5x5 with images in the lanes, not channels; no gradient of weights.
 // depthwise: one kernel for each channel, 3 x 3 or 5 x 5, stride 1 or 2.
 enum class ConvAlgo : int {
@@ -42,10 +43,11 @@ enum class ConvAlgo : int {
     depthwise,
     winograd2,
     winograd4,
+    winograd4x4,
     winograd5x5,
     winograd5x5_images
 };
-constexpr int kConvAlgos = 9;
+constexpr int kConvAlgos = 10;
 const char* conv_algo_name(ConvAlgo algo) noexcept;
 bool is_winograd(ConvAlgo algo) noexcept;
 
@@ -63,6 +65,7 @@ struct ConvPlan {
     int team;
     bool flipped;        // backward_input as the forward pass of `conv` over gy, weights flipped
     bool transposed;     // besides: by the transpose of Winograd, weights as they are
+    bool phased;         // `conv` is phase_shape of the convolution that was asked for
     bool swapped;        // sums have rows of input channels (Winograd gradient)
     Conv2dShape conv;    // the convolution that the kernel computes
     Conv2dShape run;     // the pixels that its panels hold: conv, or for Winograd its tiles, as the
@@ -90,6 +93,11 @@ struct ConvPlan {
 Conv2dShape conv2d_shape(const char* where, const int64_t x[4], const int64_t w[4], int64_t sh,
                          int64_t sw, int64_t ph, int64_t pw, int64_t dh, int64_t dw,
                          int64_t groups);
+
+// The convolution of stride 1 and no padding whose channels are the phases of g's: xs[c][fr][fs][i][j]
+// = x[c, i*sh + fr - ph, j*sw + fs - pw], ws[c][fr][fs][r][s] = w[c, r*sh + fr, s*sw + fs], 0 where w
+// ends. For g without dilation.
+Conv2dShape phase_shape(const Conv2dShape& g);
 
 // Pure: no globals, clock or environment. elem is the element's size in bytes (4 or 8).
 ConvPlan plan_conv2d(const Conv2dShape& g, ConvPass pass, int64_t elem, const Machine& m,
@@ -150,6 +158,13 @@ struct ConvDepthwiseKernels {
     void (*backward_weight)(const ConvPlan& plan, const T* x, const T* gy, T* partial,
                             T* scratch) noexcept;
 };
+// x of g to x of s = phase_shape(g), and the gradient of that back to the gradient of x.
+struct ConvPhaseKernels {
+    void (*split)(const Conv2dShape& g, const Conv2dShape& s, int team, const float* x,
+                  float* xs) noexcept;
+    void (*join)(const Conv2dShape& g, const Conv2dShape& s, int team, const float* gxs,
+                 float* gx) noexcept;
+};
 // w as it lies, `from` for one group, group_step elements to the next.
 struct ConvWinogradKernels {
     void (*forward)(const ConvPlan& plan, const ConvWeights& from, int64_t group_step,
@@ -162,11 +177,14 @@ struct ConvWinogradGradKernels {
 };
 TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad4)
 TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad2)
+TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad4x4)
 TG_DECLARE_TABLE(ConvWinogradGradKernels, conv_winograd_grad5x5)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd4)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd2)
+TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd4x4)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd5x5)
 TG_DECLARE_TABLE(ConvWinogradKernels, conv_winograd5x5_images)
+TG_DECLARE_TABLE(ConvPhaseKernels, conv_phases)
 TG_DECLARE_TABLE(ConvTileKernels<float>, conv_tile_f32)
 TG_DECLARE_TABLE(ConvTileKernels<double>, conv_tile_f64)
 TG_DECLARE_TABLE(ConvDepthwiseKernels<float>, conv_depthwise_f32)

@@ -81,7 +81,9 @@ void lay_gemm(ConvPlan& p, int64_t elem, const Machine& m) {
     split_channels(p, ceil_div(all, p.pixels) * g.groups, m);
 }
 
-int64_t tile_outputs(ConvAlgo algo) { return algo == ConvAlgo::winograd4 ? 4 : 2; }
+int64_t tile_outputs(ConvAlgo algo) {
+    return algo == ConvAlgo::winograd4 ? 4 : algo == ConvAlgo::winograd4x4 ? 3 : 2;
+}
 
 }  // namespace
 
@@ -296,6 +298,7 @@ void lay_forward(ConvPlan& p, int64_t elem, const Machine& m) {
             return lay_depthwise(p);
         case ConvAlgo::winograd2:
         case ConvAlgo::winograd4:
+        case ConvAlgo::winograd4x4:
         case ConvAlgo::winograd5x5:
             return lay_winograd(p, m);
         case ConvAlgo::winograd5x5_images:

@@ -54,12 +54,13 @@ TG_INLINE void load_window(const T* src, int64_t W, int64_t start, Vec<T> (&v)[C
     }
 }
 
-// The phases of a row under stride SW, a whole vector of each at a time.
+// The phases of a row of W under stride SW, a whole vector of each at a time: `columns` values of the
+// first `phases`, which lie `step` elements apart; 0 outside the row, which begins behind `pad` zeros.
 template <class T, int SW>
-static void split_row(const ConvPlan& plan, const T* src, T* dst) {
+static void split_row(const T* src, int64_t W, int64_t pad, int64_t columns, int64_t step,
+                      int64_t phases, T* dst) {
     constexpr int L = kLanes<T>;
-    const int64_t W = plan.run.W, pad = plan.run.pw, phase = plan.phase, phases = plan.row / phase;
-    for (int64_t j = 0; j < phase; j += L) {
+    for (int64_t j = 0; j < columns; j += L) {
         Vec<T> v[SW], f[SW];
         load_window(src, W, j * SW - pad, v);
         if constexpr (SW == 2) {
@@ -73,14 +74,14 @@ static void split_row(const ConvPlan& plan, const T* src, T* dst) {
             f[2] = odd_lanes(e, g);
             f[3] = odd_lanes(o, h);
         }
-        const int n = int(smaller(L, phase - j));
+        const int n = int(smaller(L, columns - j));
         TG_UNROLL
         for (int i = 0; i < SW; ++i) {
             if (i >= phases) continue;
             if (n == L) {  // a masked store costs ten plain ones on some processors
-                store(dst + i * phase + j, f[i]);
+                store(dst + i * step + j, f[i]);
             } else {
-                store_n(dst + i * phase + j, f[i], n);
+                store_n(dst + i * step + j, f[i], n);
             }
         }
     }
@@ -99,9 +100,9 @@ static void fill_row(const ConvPlan& plan, const T* src, T* dst) {
         copy_run(dst + j0, src, j1 - j0);
         zero_run(dst + j1, phase - j1);
     } else if (sw == 2) {
-        split_row<T, 2>(plan, src, dst);
+        split_row<T, 2>(src, g.W, g.pw, phase, phase, plan.row / phase, dst);
     } else if (sw == 4) {
-        split_row<T, 4>(plan, src, dst);
+        split_row<T, 4>(src, g.W, g.pw, phase, phase, plan.row / phase, dst);
     } else {
         const int64_t phases = plan.row / phase;
         for (int64_t f = 0; f < phases; ++f, dst += phase) {

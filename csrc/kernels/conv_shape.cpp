@@ -79,4 +79,16 @@ Conv2dShape conv2d_shape(const char* where, const int64_t x[4], const int64_t w[
     return g;
 }
 
+Conv2dShape phase_shape(const Conv2dShape& g) {
+    Conv2dShape s = g;
+    s.C = g.C * g.sh * g.sw;
+    s.R = (g.R + g.sh - 1) / g.sh;
+    s.S = (g.S + g.sw - 1) / g.sw;
+    s.H = g.P + s.R - 1;
+    s.W = g.Q + s.S - 1;
+    s.sh = s.sw = 1;
+    s.ph = s.pw = 0;
+    return s;
+}
+
 }  // namespace tinygrad_cv

@@ -287,6 +287,7 @@ void backward_weight(const ConvPlan& plan, const float* x, const float* gy, floa
 
 const ConvWinogradGradKernels conv_winograd_grad4 = {backward_weight<Winograd<4, 3>>};
 const ConvWinogradGradKernels conv_winograd_grad2 = {backward_weight<Winograd<2, 3>>};
+const ConvWinogradGradKernels conv_winograd_grad4x4 = {backward_weight<Winograd<3, 4>>};
 const ConvWinogradGradKernels conv_winograd_grad5x5 = {backward_weight<Winograd<2, 5>>};
 
 }  // namespace TG_ISA

@@ -362,6 +362,7 @@ void forward(const ConvPlan& plan, const ConvWeights& from, int64_t group_step, 
 
 const ConvWinogradKernels conv_winograd4 = {forward<Winograd<4, 3>>};
 const ConvWinogradKernels conv_winograd2 = {forward<Winograd<2, 3>>};
+const ConvWinogradKernels conv_winograd4x4 = {forward<Winograd<3, 4>>};
 const ConvWinogradKernels conv_winograd5x5 = {forward<Winograd<2, 5>>};
 
 }  // namespace TG_ISA
