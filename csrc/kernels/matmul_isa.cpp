@@ -143,6 +143,20 @@ TG_INLINE int64_t parts_of(Range all, int64_t most) {
     return (all.end - all.begin + most - 1) / most;
 }
 
+// Rows in strips of nearly equal height, the taller ones first: no division for each tile.
+struct Strips {
+    explicit Strips(Range rows) {
+        const int64_t size = rows.end - rows.begin, count = parts_of(rows, kTileMr);
+        low = count ? size / count : 0;
+        tall_end = rows.begin + (size - count * low) * (low + 1);
+        first = after({rows.begin, rows.begin});
+    }
+    Range after(Range s) const { return {s.end, s.end + low + (s.end < tall_end ? 1 : 0)}; }
+
+    Range first;
+    int64_t low, tall_end;  // height of the others, end of the taller
+};
+
 // One rectangle of one item of the batch.
 template <class T>
 class Nest {
@@ -201,12 +215,11 @@ private:
              to + ks.begin * width);
     }
 
-    // Strips are of nearly equal height; strip [begin, end) is packed at (begin - first row) * depth.
+    // Strip [begin, end) is packed at (begin - first row) * depth.
     void rectangle(Range rows, Range cols) {
-        const int64_t strips = parts_of(rows, kTileMr);
+        const Strips strips(rows);
         if (plan_.form == MatmulForm::pack_ab) {
-            for (int64_t s = 0; s < strips; ++s) {
-                const Range strip = part(rows, strips, s);
+            for (Range strip = strips.first; strip.begin < rows.end; strip = strips.after(strip)) {
                 const int64_t height = strip.end - strip.begin;
                 pack(a_at(strip.begin), g_.a_k, g_.a_m, depth(), height, height,
                      ap_ + (strip.begin - rows.begin) * depth());
@@ -215,8 +228,8 @@ private:
         for (int64_t j = cols.begin; j < cols.end;) {
             const Panel panel = plan_.form == MatmulForm::direct ? panel_in_place(rows, cols, j)
                                                                  : packed_panel(cols, j);
-            for (int64_t s = 0; s < strips; ++s) {
-                one_tile(part(rows, strips, s), rows.begin, j, panel);
+            for (Range strip = strips.first; strip.begin < rows.end; strip = strips.after(strip)) {
+                one_tile(strip, rows.begin, j, panel);
             }
             j += panel.n;
         }

@@ -96,6 +96,7 @@ def test_long_sums_and_blocks_are_exact_on_integers(dtype):
         (6, 2100, 301),
         (8, 1024, 700),  # rows of b 4 KB apart
         (33, 1024, 700),
+        (1100, 100, 100),  # more rows than a block of a, in strips of uneven heights
     ]:
         a, b = integers(rng, (m, k), dtype), integers(rng, (k, n), dtype)
         for layout in ("dense", "transposed"):
@@ -233,6 +234,14 @@ def test_the_plan_follows_the_shape():
     # a's rows lie 12 KB apart: too many in one set of L1 for tiles of 12 rows, not for those of 6.
     few_rows = _core.isa() == "avx2"
     assert form(128, 100, 3072, transposed_b=True) == ("pack_b" if few_rows else "pack_ab")
+
+
+def test_short_sums_take_more_rows_at_once(threads):
+    threads(1)
+    a, b = np.zeros((2000, 32), np.float32), np.zeros((32, 100), np.float32)
+    assert _core.matmul_plan(a, b)["blocks"][0] > 500
+    a, b = np.zeros((2000, 600), np.float32), np.zeros((600, 600), np.float32)
+    assert _core.matmul_plan(a, b)["blocks"][0] < 200
 
 
 def test_the_plan_divides_the_work_only_where_it_pays(threads):
