@@ -23,11 +23,14 @@ constexpr int64_t kDotDepth = 16;
 // floats) at least, 4 KB where L2 is large; 1 KB was 8 to 15 % slower at 2000^3 (Zen 4). A block of
 // a, mc x kc, then fills a third of L2, and one of b, kc x nc, a share of L3.
 constexpr int64_t kDepthBytes = 2 << 10, kLargeL2 = 1 << 20;
-constexpr int64_t kMc = 96;  // a multiple of every tile's rows
+constexpr int64_t kMc = 96;  // a multiple of every tile's rows; twice as many where kc is half:
+                             // always 96 made 1000 x 100 x 32 96 us instead of 87 (Zen 3)
 constexpr int64_t kNc = 960;
-// A few rows times a b that does not stay in L2: b is walked in bands of so many whole rows, so that
-// memory sees few streams and pages are used up before they leave the TLB.
-constexpr int64_t kBand = 16, kFewRows = 3;
+// A few rows times a b that does not stay in L2: b is walked in bands of whole rows, so that memory
+// sees few streams and pages are used up before they leave the TLB. Short rows follow one another
+// and bear 16 streams; of long ones 8, since rows 4 KB apart share sets of L1, which has 8 ways.
+// 1 x 4096 x 4096 took 2.8 ms, in bands of 16 rows 3.7, of 960 columns 4.5 (Zen 3, one thread).
+constexpr int64_t kBand = 16, kLongBand = 8, kLongRow = 8 << 10, kFewRows = 6;
 // The write of a transposed c is slow: only where it happens once.
 constexpr int64_t kSwapDepth = 256;
 
@@ -131,10 +134,12 @@ void size_blocks(MatmulPlan& p, const MatmulArgs<T>& g, int64_t lanes, const Mac
     const int64_t deep = (machine.l2 >= kLargeL2 ? 2 : 1) * kDepthBytes / int64_t(sizeof(T));
     const bool streams = g.K * g.N * int64_t(sizeof(T)) > machine.l2 / 2;
     const bool in_bands = p.form == MatmulForm::direct && streams && g.M <= kFewRows;
-    const int64_t most = in_bands ? kBand : deep;
+    const bool long_rows = g.N * int64_t(sizeof(T)) >= kLongRow;
+    const int64_t most = !in_bands ? deep : long_rows ? kLongBand : kBand;
     p.kc = std::max<int64_t>(ceil_div(g.K, std::max<int64_t>(ceil_div(g.K, most), 1)), 1);
-    p.mc = std::max<int64_t>(std::min(kMc, rows), 1);
-    p.nc = std::max(std::min(kNc, ceil_div(columns, panel) * panel), panel);
+    p.mc = std::max<int64_t>(std::min(std::max(deep / p.kc, int64_t(1)) * kMc, rows), 1);
+    const int64_t whole = std::max(ceil_div(columns, panel) * panel, panel);
+    p.nc = in_bands ? whole : std::min(kNc, whole);
     const int64_t b_room = p.kc * (p.form == MatmulForm::direct ? panel : p.nc) + lanes;
     const int64_t a_room = p.form == MatmulForm::pack_ab ? p.kc * p.mc + lanes : 0;
     p.scratch_elements = ceil_div(b_room + a_room, line) * line;
@@ -228,11 +233,19 @@ MatmulPlan plan_matmul(const MatmulArgs<T>& g, const Machine& machine) {
     const MatmulArgs<T> s = swapped ? swap_operands(g) : g;
     const int64_t vec = machine.vec_bytes, size = int64_t(sizeof(T));
     // A tile's column of a that is spread over many lines is gathered once, not for each panel;
-    // rows that lie a multiple of 2 KB apart would share sets of L1.
+    // rows that lie a multiple of 2 KB apart share sets of L1, too many for its 8 ways unless the
+    // tile has 6 rows, as under AVX2, where 128 x 100 x 3072 took 0.93 ms and copied 1.01.
     const bool columns_far = s.a_k != 1 && s.N > 8 * lanes && s.M * s.K * size > machine.l2 / 4;
-    const bool rows_collide = s.a_k == 1 && s.a_m * size % 2048 == 0 && s.N > 8 * lanes;
-    const bool copy_a = s.M > vec && (columns_far || rows_collide || s.N > 32 * lanes);
-    if (s.b_n == 1 && !columns_far && (s.M <= vec || s.K * s.N * size <= vec << 11)) {
+    const bool rows_collide =
+        vec != 32 && s.a_k == 1 && s.a_m * size % 2048 == 0 && s.N > 8 * lanes;
+    // Tiles would walk down columns of b across rows that share sets of L1, each line fetched twice:
+    // 8 x 4096 x 4096 took 12.4 ms, packed first 9.5, and 32 rows 30, packed 18.
+    const bool b_collides =
+        s.b_k * size % 4096 == 0 && s.M > kFewRows && s.K * s.N * size > machine.l2;
+    const bool copy_a =
+        b_collides || (s.M > vec && (columns_far || rows_collide || s.N > 32 * lanes));
+    if (s.b_n == 1 && !columns_far && !b_collides &&
+        (s.M <= vec || s.K * s.N * size <= vec << 11)) {
         return plan(MatmulForm::direct, swapped, "direct: b is small, or used by few rows");
     }
     return copy_a ? plan(MatmulForm::pack_ab, swapped, "pack_ab: both are used many times")

@@ -91,6 +91,12 @@ def test_long_sums_and_blocks_are_exact_on_integers(dtype):
         (37, 1000, 70),
         (31, 10, 3072),
         (500, 500, 520),
+        (1, 2100, 301),  # bands of whole rows: of 8, of 16, and as few rows as get them
+        (1, 700, 1003),
+        (6, 2100, 301),
+        (8, 1024, 700),  # rows of b 4 KB apart
+        (33, 1024, 700),
+        (1100, 100, 100),  # more rows than a block of a, in strips of uneven heights
     ]:
         a, b = integers(rng, (m, k), dtype), integers(rng, (k, n), dtype)
         for layout in ("dense", "transposed"):
@@ -142,6 +148,8 @@ def test_leading_dimensions_broadcast(lead, m, n, k, dtype, data, layout_a, layo
         ((160, 300), (300, 70)),
         ((700, 520), (520, 10)),
         ((10, 3000), (3000, 90)),
+        ((1, 400), (400, 2500)),
+        ((5, 400), (400, 2500)),
         ((9, 64, 64), (64, 64)),
     ],
 )
@@ -219,7 +227,21 @@ def test_the_plan_follows_the_shape():
     assert form(1, 1000, 512, transposed_b=True) == "dot"
     assert form(8, 1000, 512, transposed_b=True) == "swapped_dot"
     assert form(32, 32, 32) == "direct"
+    assert form(6, 2048, 2048) == "direct"
+    assert form(8, 2048, 2048) == "pack_ab"  # b's rows lie 8 KB apart
+    assert form(8, 2000, 2000) == "direct"
     assert form(1000, 1000, 1000) == "pack_ab"
+    # a's rows lie 12 KB apart: too many in one set of L1 for tiles of 12 rows, not for those of 6.
+    few_rows = _core.isa() == "avx2"
+    assert form(128, 100, 3072, transposed_b=True) == ("pack_b" if few_rows else "pack_ab")
+
+
+def test_short_sums_take_more_rows_at_once(threads):
+    threads(1)
+    a, b = np.zeros((2000, 32), np.float32), np.zeros((32, 100), np.float32)
+    assert _core.matmul_plan(a, b)["blocks"][0] > 500
+    a, b = np.zeros((2000, 600), np.float32), np.zeros((600, 600), np.float32)
+    assert _core.matmul_plan(a, b)["blocks"][0] < 200
 
 
 def test_the_plan_divides_the_work_only_where_it_pays(threads):
