@@ -81,7 +81,7 @@ void lay_gemm(ConvPlan& p, int64_t elem, const Machine& m) {
     split_channels(p, ceil_div(all, p.pixels) * g.groups, m);
 }
 
-int64_t tile_outputs(ConvAlgo algo) { return algo == ConvAlgo::winograd4 ? 4 : 2; }
+int64_t tile_outputs(ConvAlgo algo) { return algo == ConvAlgo::winograd2 ? 2 : 4; }
 
 }  // namespace
 

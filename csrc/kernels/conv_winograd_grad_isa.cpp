@@ -1,4 +1,4 @@
-// Gradient of the weights by Winograd F(3x3, 4x4), F(3x3, 2x2) and F(5x5, 2x2), float32, stride 1,
+// Gradient of the weights by Winograd F(3x3, 4x4), F(3x3, 2x2) and F(5x5, 4x4), float32, stride 1,
 // no dilation:
 //   gw = A^T [ sum over tiles (G gy G^T) (B^T x B) ] A, the forward transforms transposed.
 //
@@ -287,7 +287,7 @@ void backward_weight(const ConvPlan& plan, const float* x, const float* gy, floa
 
 const ConvWinogradGradKernels conv_winograd_grad4 = {backward_weight<Winograd<4, 3>>};
 const ConvWinogradGradKernels conv_winograd_grad2 = {backward_weight<Winograd<2, 3>>};
-const ConvWinogradGradKernels conv_winograd_grad5x5 = {backward_weight<Winograd<2, 5>>};
+const ConvWinogradGradKernels conv_winograd_grad5x5 = {backward_weight<Winograd<4, 5>>};
 
 }  // namespace TG_ISA
 }  // namespace tinygrad_cv
