@@ -32,7 +32,7 @@ enum class ConvPass : int { forward, backward_input, backward_weight };
 // gemm: the tiles of direct over pixels packed tap by tap (no waste on narrow maps); for the gradients,
 //   products of whole rows: scattered into padded planes (input), summed over pixels (weight).
 // winograd4, winograd2, winograd4x4, winograd5x5: F(4x4, 3x3), F(2x2, 3x3), F(3x3, 4x4) and
-//   F(2x2, 5x5), float32 only.
+//   F(4x4, 5x5), float32 only.
 // winograd5x5_images: winograd5x5 with images in the lanes, not channels; no gradient of weights.
 // depthwise: one kernel for each channel, 3 x 3 or 5 x 5, stride 1 or 2.
 enum class ConvAlgo : int {

@@ -1,13 +1,13 @@
-// Winograd convolution F(2x2, 5x5) with images in the lanes, float32, stride 1, no dilation, forward
+// Winograd convolution F(4x4, 5x5) with images in the lanes, float32, stride 1, no dilation, forward
 // and the gradient of the input: for small planes of few channels, of which neither channels nor the
 // pixels of a row would fill their vectors.
 //
 //   A job owns as many images as a vector has lanes. Their planes are transposed into scratch, where
 //   every pixel is a vector; so transforms are whole vectors for any number of channels and rows of
-//   any length, and the products M[k][tile] = sum_c U[k][c] X[c][tile] at each of the 36 points
-//   broadcast the weights. The points are taken column by column of their 6 x 6 squares: X and M of a
+//   any length, and the products M[k][tile] = sum_c U[k][c] X[c][tile] at each of the 64 points
+//   broadcast the weights. The points are taken column by column of their 8 x 8 squares: X and M of a
 //   column stay in L1, and rows of x are transformed once for all tiles that read them.
-//   Multiplications: 36/100 of the plain sum's. Error as in conv_winograd_isa.cpp.
+//   Multiplications: 64/400 of the plain sum's. Error as in conv_winograd_isa.cpp.
 //   The gradient of the input is the transposed form where that has fewer tiles: those of gy do not
 //   overlap, those of gx do and are added.
 #include "kernels/conv_winograd_lanes.h"
@@ -18,9 +18,10 @@ namespace TG_ISA {
 using namespace winograd;
 namespace {
 
-// A register tile: kMr output channels, kTiles vectors, one tile of the plane each. Its 6 points of a
-// column partly stay in registers; larger tiles load less but write all of M: 6 -> 16 channels, one
-// thread of a Zen 4, AVX-512: 4 x 2 700 us, 4 x 3 770, 4 x 4 750, 6 x 4 820, 3 x 2 and 6 x 2 840-940.
+// A register tile: kMr output channels, kTiles vectors, one tile of the plane each. Its 8 points of a
+// column partly stay in registers; larger tiles load less but write all of M: 6 -> 16 channels, 250
+// images, one thread of a Zen 3, AVX2: 4 x 2 and 5 x 2 780 us, 3 x 3 800, 4 x 3 840, 6 x 2 870; 20 ->
+// 50 channels: 4 x 2 and 5 x 2 2.7 ms, 6 x 2 2.8, 4 x 3 3.7, 3 x 3 4.2.
 constexpr int kTiles = 2;
 constexpr int kMr = 4;
 
@@ -31,7 +32,7 @@ struct Planes {
     static constexpr int N = kBack ? A : M;  // results on a side of a tile
     int64_t tiles, across;                   // of a plane, of a row
     int64_t in_rows, in_columns, out_rows, out_columns;
-    int64_t channels, v_row;  // from one of the 6 points of a column to the next
+    int64_t channels, v_row;  // from one of the 8 points of a column to the next
 
     explicit Planes(const ConvPlan& plan) {
         const Conv2dShape &g = plan.conv, &t = plan.run;
@@ -311,7 +312,7 @@ void forward(const ConvPlan& plan, const ConvWeights& from, int64_t group_step, 
 
 }  // namespace
 
-const ConvWinogradKernels conv_winograd5x5_images = {forward<Winograd<2, 5>>};
+const ConvWinogradKernels conv_winograd5x5_images = {forward<Winograd<4, 5>>};
 
 }  // namespace TG_ISA
 }  // namespace tinygrad_cv

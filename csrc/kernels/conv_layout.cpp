@@ -82,7 +82,7 @@ void lay_gemm(ConvPlan& p, int64_t elem, const Machine& m) {
 }
 
 int64_t tile_outputs(ConvAlgo algo) {
-    return algo == ConvAlgo::winograd4 ? 4 : algo == ConvAlgo::winograd4x4 ? 3 : 2;
+    return algo == ConvAlgo::winograd2 ? 2 : algo == ConvAlgo::winograd4x4 ? 3 : 4;
 }
 
 }  // namespace
@@ -278,7 +278,7 @@ void lay_winograd_gradient(ConvPlan& p, const Machine& m) {
             p.channels = std::min<int64_t>(c_columns, 4 * lanes);
             p.k_splits =
                 ceil_div(k_group, std::max<int64_t>(m.l2 * 3 / 20 / (points * p.channels), 8));
-            const int64_t block = points * ceil_div(k_group, p.k_splits) * p.channels;
+            const int64_t block = points * (ceil_div(k_group, p.k_splits) * p.channels + 16);
             p.scratch = round_up(std::max(lines, block), 64);
             p.partial = 0;
             return;

@@ -119,27 +119,49 @@ static void transform_tiles(const ConvPlan& plan, const Source& from, int channe
     });
 }
 
+// Squares of L taps that cover a run of T: the last one ends with it, over taps of the one before, so
+// that all are whole vectors where the run is as long as one.
+template <int T>
+constexpr int kTapSquares = (T + L - 1) / L;
+template <int T>
+TG_INLINE constexpr int square_start(int i) {
+    return T < L ? 0 : i * L < T - L ? i * L : T - L;
+}
+
 // The T taps of L rows from one position of the sum: taps[t][lane].
 template <int T>
 TG_INLINE void load_taps(const ConvWeights& from, const float* w, int rows, F (&taps)[T]) {
     const float* start =
         from.inner < 0 ? w - (T - 1) : w;  // the taps lie in a row, forwards or backwards
-    for (int t0 = 0; t0 < T; t0 += L) {
-        const int n = T - t0 < L ? T - t0 : L;
+    F run[T];
+    TG_UNROLL
+    for (int s = 0; s < kTapSquares<T>; ++s) {
+        const int t0 = square_start<T>(s);
         F square[L];
-        if (n == 1) {
-            float lanes[L] = {};
-            for (int i = 0; i < rows; ++i) lanes[i] = start[i * from.row + t0];
-            square[0] = load(lanes);
+        if (rows == L) {
+            TG_UNROLL
+            for (int i = 0; i < L; ++i) {
+                const float* at = start + i * from.row + t0;
+                square[i] = T < L ? load_n(at, T) : load(at);
+            }
         } else {
             for (int i = 0; i < L; ++i) {
-                square[i] = i < rows ? load_n(start + i * from.row + t0, n) : F{};
+                square[i] = i < rows ? load_n(start + i * from.row + t0, T < L ? T : L) : F{};
             }
-            transpose<float>(square);
         }
-        for (int t = 0; t < n; ++t) taps[from.inner < 0 ? T - 1 - t0 - t : t0 + t] = square[t];
+        transpose<float>(square);
+        TG_UNROLL
+        for (int i = 0; i < L; ++i) {
+            if (t0 + i < T) run[t0 + i] = square[i];
+        }
     }
+    TG_UNROLL
+    for (int t = 0; t < T; ++t) taps[t] = from.inner < 0 ? run[T - 1 - t] : run[t];
 }
+
+// Positions of the sum: their weights lie in rows of other pages, which no hardware prefetcher
+// foresees (256 -> 256 channels, one 14 x 14 image, a Zen 3: 0.93 of the time; flipped 0.90).
+constexpr int64_t kTapsAhead = 8;
 
 // u[xi * xi_step + c * 2L + lane] for input channels [c0, c1) and the panel of output channels that
 // starts at row k; rows that do not exist are 0, a half of which none exists is left out.
@@ -151,7 +173,11 @@ static void transform_kernels(const ConvWeights& from, const float* w, int64_t k
         const int rows = int(smaller(L, from.rows - k - half * L));
         for (int64_t c = c0; c < c1; ++c) {
             F taps[R * R], columns[A][R];
-            load_taps(from, w + (k + half * L) * from.row + c * from.outer, rows, taps);
+            const float* at = w + (k + half * L) * from.row + c * from.outer;
+            for (int i = 0; i < rows; ++i) {
+                __builtin_prefetch(at + i * from.row + kTapsAhead * from.outer);
+            }
+            load_taps(from, at, rows, taps);
             TG_UNROLL
             for (int s = 0; s < R; ++s) {
                 F d[R], t[A];

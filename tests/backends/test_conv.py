@@ -22,9 +22,10 @@ WINOGRAD_KERNELS = {
 }  # fmt: skip
 ALGORITHMS = ["auto", "direct", "channels", "gemm", "depthwise", *WINOGRAD_KERNELS]
 # Error of an algorithm in units of the plain sum's bound, at the place where that is largest: the
-# tiles of Winograd mix the pixels around. Measured over 900 random convolutions: 0.3, 5.6 and 4.2; of
+# tiles of Winograd mix the pixels around. Measured over 900 random convolutions: 0.3, 5.6 and 4.5; of
 # 4 x 4 over 700: 5.4.
 WINOGRAD_FACTOR = {name: 1 if name == "winograd2" else 8 for name in WINOGRAD_KERNELS}
+FEW_PIXELS = 24  # for the weights of 5 x 5 from planes of fewer than 16, never chosen there: 18.4
 
 
 class Case(NamedTuple):
@@ -83,15 +84,25 @@ def arrays(case: Case, dtype, seed=0):
 def integers(case: Case, what: str, dtype, seed=0):
     """x, w, bias and grad for which no algorithm may round: every sum is a small integer.
 
-    Winograd divides one side by up to 24 in each direction, so that side is a multiple of 576.
+    Winograd for 3 x 3 divides one side by up to 24 in each direction, so that side is a multiple of
+    576. For 5 x 5 that would take more digits than there are: see `assert_same_integers`.
     """
     rng = np.random.default_rng(seed)
-    scale = {"w": 1, "grad": 1} | {"grad" if what == "backward_weight" else "w": 576}
+    many = 1 if case.w[2:] == (5, 5) else 576
+    scale = {"w": 1, "grad": 1} | {"grad" if what == "backward_weight" else "w": many}
     shapes = {"x": case.x, "w": case.w, "bias": (case.w[0],), "grad": case.grad}
     return [
         (rng.integers(-2, 3, shape) * scale.get(name, 1)).astype(dtype)
         for name, shape in shapes.items()
     ]
+
+
+def assert_same_integers(got, want, algorithm: str) -> None:
+    """Equal; Winograd for 5 x 5 rounds inside, by far less than what one wrong index does."""
+    if algorithm.startswith("winograd5x5"):
+        assert abs(got - np.rint(got)).max() < 0.1
+        got = np.rint(got)
+    np.testing.assert_array_equal(got, want)
 
 
 def run(room, what: str, case: Case, x, w, bias, grad):
@@ -232,7 +243,7 @@ def test_integers_are_exact(algorithm, case, what, dtype):
     inputs = integers(case, what, dtype)
     got = run(cpp, what, case, *inputs)
     assert got.dtype == dtype
-    np.testing.assert_array_equal(got, run(reference, what, case, *inputs))
+    assert_same_integers(got, run(reference, what, case, *inputs), uses(case, what, dtype))
 
 
 def test_gradients_of_large_kernels_by_blocks_of_channels():
@@ -242,7 +253,7 @@ def test_gradients_of_large_kernels_by_blocks_of_channels():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINYGRAD_CV_CONV", "winograd5x5")
         got = run(cpp, "backward_weight", how, *inputs)
-    np.testing.assert_array_equal(got, run(reference, "backward_weight", how, *inputs))
+    assert_same_integers(got, run(reference, "backward_weight", how, *inputs), "winograd5x5")
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -261,8 +272,11 @@ def test_any_settings_are_within_the_bound(name, data, dtype, seed):
             want = run(reference, what, case, *[a.astype(np.float64) for a in inputs])
             assert got.shape == want.shape
             bound = error_bound(what, case, *inputs)
-            if uses(case, what, dtype).startswith("winograd"):
-                bound = WINOGRAD_FACTOR[uses(case, what, dtype)] * bound.max(initial=0)
+            used = uses(case, what, dtype)
+            if used.startswith("winograd"):
+                p, q = case.grad[2:]
+                few = used == "winograd5x5" and what == "backward_weight" and p * q < 16
+                bound = (FEW_PIXELS if few else WINOGRAD_FACTOR[used]) * bound.max(initial=0)
             assert np.all(abs(got - want) <= bound)
 
 
@@ -292,10 +306,10 @@ def test_phases_of_any_strides_are_within_the_bound(name, data, seed):
 @pytest.mark.parametrize("case", CASES[:6], ids=str)
 def test_relu_and_bias_in_the_last_write(algorithm, case, dtype):
     x, w, bias, _ = integers(case, "forward", dtype)
-    got = cpp.conv2d(x, w, bias, case.settings, relu=True)
-    np.testing.assert_array_equal(got, reference.conv2d(x, w, bias, case.settings, relu=True))
-    got = cpp.conv2d(x, w, None, case.settings, relu=True)
-    np.testing.assert_array_equal(got, reference.conv2d(x, w, None, case.settings, relu=True))
+    name = uses(case, "forward", dtype)
+    for b in (bias, None):
+        got = cpp.conv2d(x, w, b, case.settings, relu=True)
+        assert_same_integers(got, reference.conv2d(x, w, b, case.settings, relu=True), name)
 
 
 def test_relu_keeps_nan(algorithm):
