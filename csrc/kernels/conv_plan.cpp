@@ -93,9 +93,8 @@ bool transposed_pays(const ConvPlan& p, const Machine& m) {
 }
 
 // Images in the lanes: wins over channels in the lanes up to some 1000 products of channels a point,
-// and over the plain sum where transforms are shared by enough of them (AVX-512 of a Zen 4; 20 -> 50
-// channels 0.67 of the time, 32 -> 64 1.04; 3 -> 6 0.97, 1 -> 6 1.2). Planes that outgrow L2 by far
-// are too large.
+// and over the plain sum where transforms are shared by enough of them (AVX2 of a Zen 3; 20 -> 50
+// channels 0.81 of the time, 32 -> 64 1.18; 3 -> 6 0.66). Planes that outgrow L2 by far are too large.
 bool images_pay(const ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions& o) {
     const Conv2dShape& g = p.conv;
     const int64_t c_group = g.C / g.groups, k_group = g.K / g.groups, lanes = p.panel / 2;
@@ -189,8 +188,7 @@ void best_forward(ConvPlan& p, int64_t elem, const Machine& m, const ConvOptions
         return;
     }
     // Sums of few channels do not pay for transforms where pixels need none and fill their vectors:
-    // 250x6x14x14, 16 filters 5x5, one thread of a Skylake-SP: 4.2 ms against 5.7 (of a Zen 4: 1.50
-    // against 1.41).
+    // 250x6x14x14, 16 filters 5x5, one thread of a Zen 3, AVX2: 2.3 ms against 2.4.
     const bool few = p.conv.C / p.conv.groups < 8 && channels_pay(p, elem);
     if (!few && choose_winograd(p, elem, o)) return;
     if (depthwise_fits(p.conv)) {
