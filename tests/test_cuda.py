@@ -278,12 +278,23 @@ def test_waiting_is_asked_for():
     assert Cuda.synchronizations == before + 2
 
 
+@pytest.fixture
+def exact():
+    before = tg.backends.get_float32_precision()
+    tg.backends.set_float32_precision("exact")
+    yield
+    tg.backends.set_float32_precision(before)
+
+
 @GPU
 @pytest.mark.parametrize(("optimizer", "settings"), [
     ("SGD", {"lr": 0.05, "momentum": 0.9}), ("Adam", {"lr": 2e-3}),
 ])  # fmt: skip
-def test_lenet_learns_digits_on_the_gpu_as_on_the_cpu(optimizer, settings):
-    """Five steps on packed digits: losses fall, and they and the weights are the same within rounding."""
+def test_lenet_learns_digits_on_the_gpu_as_on_the_cpu(optimizer, settings, exact):
+    """Five steps on packed digits: losses fall, and they and the weights are the same within rounding.
+
+    Of plain sums: Winograd's rounding, which one device has and the other not, is ten times that.
+    """
     tg.manual_seed(0)
     data = tg.data.digits()
     images, labels = tg.tensor(data.images[:8] / np.float32(255)), tg.tensor(data.labels[:8]).long()
