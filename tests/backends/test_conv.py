@@ -463,7 +463,7 @@ PLANS = [
     (case(1, 3, 224, 64, 7, stride=2, padding=3), "forward", "winograd4x4"),
     (case(1, 3, 224, 64, 7, stride=2, padding=3), "backward_input", "winograd4x4"),
     (case(1, 3, 224, 64, 7, stride=2, padding=3), "backward_weight", "winograd4x4"),
-    (case(8, 2, 64, 16, 7, stride=2, padding=3), "forward", "direct"),  # few phases
+    (case(8, 2, 64, 20, 7, stride=2, padding=3), "forward", "direct"),  # few phases
     (case(8, 8, 32, 16, 4), "forward", "winograd4x4"),
     (case(8, 128, 56, 128, 3, stride=2, padding=1), "backward_input", "gemm"),
     (case(8, 128, 56, 128, 3, stride=2, padding=1), "backward_weight", "gemm"),
